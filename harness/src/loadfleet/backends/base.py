@@ -1,0 +1,74 @@
+"""The protocol every backend fulfils: load a model, run batches of arrays, say what it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model on disk.
+
+    Attributes:
+        path: The file in the store.
+        inputs: Canonical input name -> the graph's name.
+        outputs: Canonical output name -> the graph's name; empty when they are equal.
+    """
+
+    path: Path
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a session runs.
+
+    Attributes:
+        device: `cpu`, `cuda`, `rocm`.
+        threads: Threads inside one call.
+    """
+
+    device: str = "cpu"
+    threads: int = 1
+
+
+class Session(ABC):
+    """A loaded model. `run` is called by one thread at a time."""
+
+    @abstractmethod
+    def run(self, inputs: Arrays) -> Arrays:
+        """Canonical input arrays, batch first, to canonical output arrays."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Device and precision in use, as recorded in result.json."""
+
+
+class Backend(ABC):
+    """A framework that loads models."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def versions(self) -> dict[str, str]:
+        """Package versions that can change a number."""
+
+    @abstractmethod
+    def load(self, model: ModelFile, options: Options) -> Session:
+        """Load a model.
+
+        Raises:
+            InputError: The model's signature is not what its catalogue entry says, or the device is unknown.
+            NotReadyError: The device is not usable here.
+        """

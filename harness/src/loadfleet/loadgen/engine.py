@@ -1,0 +1,193 @@
+"""From sample indices to LoadGen responses: sessions on pinned threads, one answer call per batch."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadfleet.backends.base import Session
+
+if TYPE_CHECKING:
+    from loadfleet.workloads.base import Dataset
+
+Indices = NDArray[np.int64]
+OpenSession = Callable[[int], Session]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the machine's cores are used.
+
+    Attributes:
+        instances: Sessions that run side by side.
+        threads: Threads inside each session.
+        batch_samples: Most samples in one call.
+        batch_tokens: Most padded cost units (tokens for text) in one call; a single sample may exceed it.
+        width: Fixed width every batch is padded to; None pads to the longest sample of the batch.
+    """
+
+    instances: int
+    threads: int
+    batch_samples: int
+    batch_tokens: int
+    width: int | None = None
+
+
+@dataclass
+class Progress:
+    """Counters a monitor reads while the engine runs."""
+
+    answered: int = 0
+    expected: int = 0
+    failure: BaseException | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def plan_batches(lengths: NDArray[np.int32], layout: Layout) -> list[Indices]:
+    """Positions 0..n-1 grouped into batches of similar length, longest first.
+
+    Sorting keeps padding near zero; longest first lets the short batches fill the end, so that no instance idles.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    widths = lengths[order] if layout.width is None else np.full(len(order), layout.width)
+    batches, start = [], 0
+    while start < len(order):
+        size = max(1, min(layout.batch_samples, layout.batch_tokens // max(1, int(widths[start]))))
+        batches.append(order[start : start + size].astype(np.int64))
+        start += size
+    return batches
+
+
+class Engine:
+    """Answers samples of one data set with one model.
+
+    Args:
+        dataset: Input batches and response rows.
+        open_session: Called with a thread count, on the thread that will use the session.
+        layout: Instances, threads and batch limits.
+        lg: The module mlperf_loadgen, or anything with its two completion names.
+        on_failure: Called once, on the failing thread, when a batch raises: LoadGen itself would wait for ever.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        open_session: OpenSession,
+        layout: Layout,
+        lg: Any,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self.dataset = dataset
+        self.layout = layout
+        self.progress = Progress()
+        self._open_session = open_session
+        self._response = lg.QuerySampleResponse
+        self._complete = lg.QuerySamplesComplete
+        self._on_failure = on_failure
+
+    def open(self) -> Session:
+        """A session with the layout's threads, created on the calling thread so that they inherit its pinning."""
+        return self._open_session(self.layout.threads)
+
+    def compute(self, session: Session, indices: Indices) -> NDArray[Any]:
+        """Response rows of a batch, without telling LoadGen: what warm-up and calibration use."""
+        return self.dataset.respond(indices, session.run(self.dataset.batch(indices, self.layout.width)))
+
+    def answer(self, session: Session, ids: Sequence[int], indices: Indices) -> None:
+        """Compute a batch and hand all its responses to LoadGen in one call."""
+        try:
+            rows = self.compute(session, indices)
+        except BaseException as error:
+            self.progress.failure = error
+            self._on_failure(error)
+            raise
+        address = rows.__array_interface__["data"][0]
+        size = rows.strides[0]
+        response = self._response
+        self._complete([response(sample, address + row * size, size) for row, sample in enumerate(ids)])
+        with self.progress.lock:
+            self.progress.answered += len(ids)
+
+    def lengths(self, indices: Indices) -> NDArray[np.int32]:
+        """Cost of each sample."""
+        return self.dataset.lengths[indices]
+
+
+class Instances:
+    """The engine's sessions, each on a thread pinned to its share of the cores.
+
+    `task(session)` is called on every instance's thread until it returns False.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._threads: list[threading.Thread] = []
+        self._sessions: list[Session] = []
+        self._ready = threading.Barrier(engine.layout.instances + 1)
+        self._error: BaseException | None = None
+
+    def start(self, task: Callable[[Session], bool]) -> list[Session]:
+        """Open one session per instance and start the threads; returns when all are loaded.
+
+        Raises:
+            LoadfleetError: A session could not be opened.
+        """
+        shares = core_shares(self._engine.layout.instances, self._engine.layout.threads)
+        self._threads = [
+            threading.Thread(target=self._serve, args=(cores, task), name=f"instance-{number}", daemon=True)
+            for number, cores in enumerate(shares)
+        ]
+        for thread in self._threads:
+            thread.start()
+        try:
+            self._ready.wait()
+        except threading.BrokenBarrierError:
+            if self._error is not None:
+                raise self._error from None
+            raise
+        return self._sessions
+
+    def join(self) -> None:
+        """Wait until every thread's task has returned False."""
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self, cores: set[int], task: Callable[[Session], bool]) -> None:
+        try:
+            os.sched_setaffinity(0, cores)
+            session = self._engine.open()
+            self._sessions.append(session)
+        except BaseException as error:
+            self._error = error
+            self._ready.abort()
+            return
+        self._ready.wait()
+        while task(session):
+            pass
+
+
+def core_shares(instances: int, threads: int) -> list[set[int]]:
+    """The cores each instance may use: disjoint while there are enough, else all cores for everyone."""
+    cores = sorted(os.sched_getaffinity(0))
+    if instances * threads > len(cores):
+        return [set(cores) for _ in range(instances)]
+    return [set(cores[number * threads : (number + 1) * threads]) for number in range(instances)]
+
+
+def sample_rate(engine: Engine, session: Session, batches: list[Indices], seconds: float) -> float:
+    """Cost units a second of one instance over batches spread across the lengths, for at most `seconds`."""
+    spread = batches[:: max(1, len(batches) // 24)]
+    units, start = 0, time.perf_counter()
+    for batch in spread:
+        engine.compute(session, batch)
+        units += int(engine.lengths(batch).sum())
+        if time.perf_counter() - start > seconds:
+            break
+    return units / (time.perf_counter() - start)

@@ -1,0 +1,70 @@
+"""One LoadGen run. One per process: LoadGen's logger and its mlperf.conf are global."""
+
+from __future__ import annotations
+
+import importlib
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from loadfleet.errors import NotReadyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from loadfleet.loadgen.schedule import Scheduler
+
+
+def module() -> Any:
+    """The module mlperf_loadgen.
+
+    Raises:
+        NotReadyError: It is not installed in this environment.
+    """
+    try:
+        return importlib.import_module("mlperf_loadgen")
+    except ImportError as error:
+        raise NotReadyError(
+            f"LoadGen is not installed in this environment: {error}",
+            fix="run the role loadfleet.mlperf.loadgen, or `pip install loadfleet[loadgen]`",
+        ) from error
+
+
+def version() -> str:
+    """Version of the installed LoadGen distribution."""
+    return metadata.version("mlcommons-loadgen")
+
+
+def run(
+    lg: Any,
+    settings: Any,
+    scheduler: Scheduler,
+    samples: int,
+    performance_samples: int,
+    output: Path,
+    on_load: Callable[[Sequence[int]], None] = lambda _: None,
+) -> None:
+    """Run LoadGen to its end; its logs are in `output`.
+
+    Args:
+        lg: mlperf_loadgen.
+        settings: A TestSettings, already filled by `Settings.apply`.
+        scheduler: Warmed up.
+        samples: Size of the data set.
+        performance_samples: Samples that are held in memory at a time.
+        output: Existing folder: LoadGen aborts the process where it is missing.
+        on_load: Told which samples LoadGen will use next.
+    """
+    logs = lg.LogSettings()
+    logs.log_output = lg.LogOutputSettings()
+    logs.log_output.outdir = str(output)
+    logs.enable_trace = False  # it grows with every sample and costs time inside the run
+    sut = lg.ConstructFastSUT(scheduler.issue, scheduler.flush)
+    qsl = lg.ConstructQSL(samples, performance_samples, on_load, lambda _: None)
+    try:
+        # An empty audit name: a forgotten audit.config in the working folder would silently change the run.
+        lg.StartTestWithLogSettings(sut, qsl, settings, logs, "")
+    finally:
+        scheduler.close()
+        lg.DestroyFastSUT(sut)
+        lg.DestroyQSL(qsl)
