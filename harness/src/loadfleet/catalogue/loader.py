@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -13,7 +13,7 @@ from loadfleet.catalogue.entry import KINDS, Entry, folder_of, kind_of
 from loadfleet.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 DATA = Path(__file__).parent / "data"
 OVERLAYS = "LOADFLEET_CATALOGUE"
@@ -25,16 +25,21 @@ _SEARCHED = ("workload", "format", "precision", "licence")
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """The C parser where PyYAML has it (ten times faster); refuses keys given twice, which PyYAML would take."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        # called first for each mapping, and again where `<<` merges it, then with the merged keys already among its own
+        if not getattr(node, "checked", False):
+            node.checked = True  # type: ignore[attr-defined]
+            _refuse_duplicates(node)
+        super().flatten_mapping(node)
+
+
+def _refuse_duplicates(node: yaml.MappingNode) -> None:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode):
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} is given twice", key.start_mark)
             seen.add(key.value)
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
-        return mapping
 
 
 def get(kind: str, name: str) -> Entry:

@@ -34,7 +34,7 @@ def validate(kind: str, data: Any, path: Path) -> None:
 
 def problems(kind: str, data: Any) -> list[str]:
     """Every way in which parsed data breaks the schema of its kind, in words; empty when it does not."""
-    return [describe(error) for error in _validator(kind).iter_errors(data)]
+    return [describe(best_match([error]) or error) for error in _validator(kind).iter_errors(data)]
 
 
 def describe(error: ValidationError) -> str:

@@ -1,0 +1,72 @@
+"""Every shipped entry fits its schema and names only what exists."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from jsonschema import Draft202012Validator
+from loadfleet import catalogue
+from loadfleet.catalogue.validation import SCHEMAS, problems
+
+if TYPE_CHECKING:
+    from loadfleet.catalogue import Entry
+
+ENTRIES = catalogue.entries()
+
+
+def names(kind: str) -> set[str]:
+    return {entry.name for entry in ENTRIES if entry.kind == kind}
+
+
+def of(*kinds: str) -> list[Entry]:
+    return [entry for entry in ENTRIES if entry.kind in kinds]
+
+
+@pytest.mark.parametrize("kind", catalogue.KINDS)
+def test_each_kind_has_a_schema_and_an_entry(kind: str) -> None:
+    Draft202012Validator.check_schema(json.loads((SCHEMAS / f"{kind}.json").read_text()))
+    assert names(kind), f"no {kind} is shipped"
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.kind}-{entry.name}")
+def test_entry_fits_its_schema(entry: Entry) -> None:
+    assert problems(entry.kind, entry.data) == []
+    assert entry.data["name"] == entry.path.stem
+    assert entry.data.get("tags"), "an entry without tags is hard to find"
+
+
+@pytest.mark.parametrize("entry", of("model", "dataset"), ids=lambda entry: f"{entry.kind}-{entry.name}")
+def test_artifacts_require_and_embed_only_what_exists(entry: Entry) -> None:
+    artifact = entry.data["artifact"]
+    for required in artifact.get("build", {}).get("requires", ()):
+        assert required["name"] in names(required["kind"])
+    for file in artifact["files"]:
+        for source in file.get("sources", ()):
+            if source["type"] == "embedded":
+                path = SCHEMAS.parent.parent / source["path"]
+                assert path.stat().st_size == file.get("size", path.stat().st_size)
+
+
+@pytest.mark.parametrize("entry", of("workload"), ids=lambda entry: entry.name)
+def test_workloads_name_models_and_datasets_of_their_own(entry: Entry) -> None:
+    assert catalogue.get("model", entry.data["default_model"]).data["workload"] == entry.name
+    assert catalogue.get("dataset", entry.data["default_dataset"]).data.get("workload") == entry.name
+    official = set(catalogue.get("round", "v6.1").data["models"])
+    assert set(entry.data["checker_models"]) <= official
+
+
+@pytest.mark.parametrize("entry", of("model"), ids=lambda entry: entry.name)
+def test_models_have_a_backend_that_accepts_them(entry: Entry) -> None:
+    formats = {name for backend in of("backend") for name in backend.data["formats"] if name != "*"}
+    assert entry.data["format"] in formats
+    assert entry.data["workload"] in names("workload")
+
+
+@pytest.mark.parametrize("entry", of("backend"), ids=lambda entry: entry.name)
+def test_option_defaults_are_of_their_type_and_among_the_choices(entry: Entry) -> None:
+    types = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
+    for option in entry.data["options"].values():
+        assert isinstance(option["default"], types[option["type"]])
+        assert option["default"] in option.get("choices", [option["default"]])
