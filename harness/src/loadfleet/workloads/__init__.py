@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
+from loadfleet.errors import InputError
 from loadfleet.workloads.base import Accuracy, Dataset, Workload
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ def load(name: str) -> Workload:
     Raises:
         InputError: The catalogue has no such workload, or its `implementation` names no workload class.
     """
-    from loadfleet import catalogue
+    from loadfleet import catalogue  # noqa: PLC0415  a YAML parser, only needed here
 
     entry: Mapping[str, Any] = catalogue.get("workload", name).data
     return load_class(str(entry.get("implementation", "")), origin=f"workload {name}")
@@ -35,10 +37,6 @@ def load_class(target: str, *, origin: str) -> Workload:
     Raises:
         InputError: `target` cannot be imported or is no `Workload`.
     """
-    import importlib
-
-    from loadfleet.errors import InputError
-
     module_name, _, class_name = target.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), class_name)
