@@ -1,0 +1,157 @@
+"""The documents of a submission: system description, measurements, how to repeat, where the code is, calibration."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from loadfleet.submission.cells import Cell
+    from loadfleet.submission.rounds import Round, RoundModel
+
+NOT_APPLICABLE = "N/A"
+
+# run.json key -> variable of the collection, for the command that repeats a measurement
+_VARIABLES = {
+    "execution": "benchmark_execution",
+    "model": "benchmark_model",
+    "dataset": "benchmark_dataset",
+    "backend": "benchmark_backend",
+    "device": "benchmark_device",
+    "batch_size": "benchmark_batch_size",
+    "threads": "benchmark_threads",
+    "instances": "benchmark_instances",
+    "query_count": "benchmark_query_count",
+    "target_qps": "benchmark_target_qps",
+    "target_latency_ms": "benchmark_target_latency_ms",
+    "round": "submission_round",
+}
+
+
+def slug(text: str) -> str:
+    """A name fit for a folder: no spaces, no leading dot, nothing that git or a shell trips over."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "_", text).strip("._") or "system"
+
+
+def system_description(description: Mapping[str, Any], rules: Round, **values: str) -> dict[str, str]:
+    """Exactly the fields of the round, all text, in the round's order.
+
+    `values` (division, submitter, status, system_type) win over the description. Unmeasured fields stay empty: nothing
+    is invented. Accelerator fields of a machine that has none say "N/A", which the rules allow.
+    """
+    merged = {**description, **values}
+    fields = {name: _text(merged.get(name)) for name in rules.system_fields.everything}
+    if fields["accelerators_per_node"] == "0":
+        for name in rules.system_fields.accelerator:
+            fields[name] = fields[name] or NOT_APPLICABLE
+    return fields
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def measurements(model: Mapping[str, Any], rules: Round) -> dict[str, str]:
+    """The round's measurement fields, as the model's catalogue entry states them."""
+    return {name: _text(model.get(name)) for name in rules.measurement_fields}
+
+
+def play_command(cell: Cell) -> list[str]:
+    """The ansible-playbook command line that measures one scenario again."""
+    run = cell.run
+    values = {variable: run.get(key) for key, variable in _VARIABLES.items()}
+    values["benchmark_model"] = cell.model.get("name")
+    extra: dict[str, Any] = {name: value for name, value in values.items() if value not in (None, "", {}, [])}
+    extra["benchmark_scenarios"] = [cell.scenario]
+    extra["benchmark_modes"] = run.get("modes") or [cell.mode]
+    playbook = f"playbooks/{cell.result['workload']}.yml"
+    return ["ansible-playbook", playbook, "-i", "inventory", "-e", json.dumps(extra, sort_keys=True)]
+
+
+def cell_command(cell: Cell) -> list[str]:
+    """What ran on the machine: the prefix (numactl and the like) and the argument list."""
+    command = cell.result.get("command") or {}
+    return [str(part) for part in [*(command.get("prefix") or []), *(command.get("argv") or [])]]
+
+
+def scenario_readme(cells: Sequence[Cell], model: RoundModel, system_name: str) -> str:
+    """README.md of a scenario: the commands that repeat it, what was loaded, how it was set."""
+    first = cells[0]
+    dataset, backend = first.result.get("dataset") or {}, first.result.get("backend") or {}
+    versions = ", ".join(f"{name} {version}" for name, version in sorted((backend.get("versions") or {}).items()))
+    loadgen = first.result.get("loadgen") or {}
+    lines = [
+        f"# {first.model.get('name')}, {first.scenario}, on {system_name}",
+        "",
+        f"Benchmark `{model.name}`, measured with Loadfleet (implementation `{first.result.get('implementation')}`).",
+        "",
+        "## Repeat it",
+        "",
+        "From a checkout of Loadfleet, for any inventory (performance and accuracy follow each other):",
+        "",
+        "```sh",
+        shlex.join(play_command(first)),
+        "```",
+        "",
+    ]
+    for cell in cells:
+        if cell_command(cell):
+            lines += [f"What ran on the machine for `{cell.name}` (run {cell.run_id}):", ""]
+            lines += ["```sh", shlex.join(cell_command(cell)), "```", ""]
+    lines += [
+        "## What was loaded",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| model | {first.model.get('name')} ({first.model.get('precision')}), {first.model.get('digest')} |",
+        f"| data set | {dataset.get('name')}, {dataset.get('samples')} samples, {dataset.get('digest')} |",
+        f"| backend | {backend.get('name')} on {backend.get('device')}: {versions} |",
+        f"| LoadGen | {loadgen.get('version')} |",
+        f"| run | {', '.join(sorted({cell.run_id for cell in cells}))} |",
+        "",
+        "Backend options: `"
+        + json.dumps(backend.get("options") or {}, sort_keys=True)
+        + "`. LoadGen settings: `user.conf`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def source_readme(cell: Cell, model: RoundModel) -> str:
+    """src/<model>/README.md: where the code is."""
+    workload, backend = cell.result["workload"], (cell.result.get("backend") or {}).get("name")
+    return "\n".join(
+        [
+            f"# Code of {cell.model.get('name')}",
+            "",
+            f"Benchmark `{model.name}` ({model.dataset}), implementation `{cell.result.get('implementation')}` of",
+            f"Loadfleet, workload `{workload}`, backend `{backend}`. The code that issues queries, pre- and",
+            "post-processes and scores is the Python distribution `loadfleet` (Apache-2.0): its packages",
+            "`loadfleet.workloads`, `loadfleet.loadgen` and `loadfleet.backends`.",
+            "The README.md of each scenario names the exact commands, versions and digests.",
+            "",
+        ]
+    )
+
+
+def calibration(cells: Sequence[Cell]) -> str:
+    """documentation/calibration.md: numeric formats and how the weights were converted, model by model."""
+    lines = ["# Calibration and quantization", ""]
+    models = {str(cell.model.get("name")): cell.model for cell in cells}
+    for name, model in sorted(models.items()):
+        lines += [
+            f"## {name}",
+            "",
+            f"Weights: {model.get('weight_data_types')}. Inputs: {model.get('input_data_types')}.",
+            f"Transformations of the weights: {model.get('weight_transformations')}.",
+            f"Retraining: {model.get('retraining')}. Starting weights: {model.get('starting_weights_filename')}.",
+            "No sample of the accuracy data set was used to choose quantization parameters unless said so above.",
+            "",
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,113 @@
+"""Shorten accuracy logs for submission and record the hash of the full log, as MLCommons' truncate script does.
+
+Full log: its SHA-256 is appended to accuracy.txt (a blank line, then `hash=<64 hex>`); the log keeps its first and last
+4096 characters. The originals stay where the results are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loadfleet import files
+from loadfleet.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from loadfleet.submission.rounds import Round
+
+KEPT = 4096
+"""Characters kept at each end; LoadGen writes ASCII, so characters are bytes."""
+_ELLIPSIS = b"\n\n...\n\n"
+_CHUNK = 1 << 20
+_HASH_LINE = re.compile(rb"^hash=([0-9A-Za-z_]+)[ \t\r]*$", re.MULTILINE)
+LOG = "mlperf_log_accuracy.json"
+TEXT = "accuracy.txt"
+
+
+@dataclass(frozen=True)
+class Truncated:
+    """One accuracy log: `path` below the tree, the full log's SHA-256, sizes in bytes, whether anything was written."""
+
+    path: str
+    sha256: str
+    before: int
+    after: int
+    changed: bool
+
+
+def shortened(log: Path) -> tuple[bytes, str, int]:
+    """The short form of a log, the SHA-256 of the full one, and its size; reads the file once, in pieces.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    digest = hashlib.sha256()
+    size = 0
+    head = tail = b""
+    with log.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+            if len(head) < KEPT:
+                head = (head + chunk)[:KEPT]
+            tail = (tail + chunk)[-KEPT:]
+    data = log.read_bytes() if size < KEPT else head + _ELLIPSIS + tail
+    return data, digest.hexdigest(), size
+
+
+def with_hash(text: bytes, sha256: str) -> bytes:
+    """accuracy.txt with exactly one hash line, the given one; other lines untouched."""
+    if recorded_hash(text) == sha256:
+        return text
+    return _HASH_LINE.sub(b"", text).rstrip(b"\n") + f"\n\nhash={sha256}\n".encode()
+
+
+def recorded_hash(text: bytes) -> str | None:
+    """The value of the hash line, None when there is none."""
+    found = _HASH_LINE.search(text)
+    return found.group(1).decode() if found else None
+
+
+def truncate(tree: Path, rules: Round, submitter: str) -> list[Truncated]:
+    """Shorten every accuracy log of a submitter in a tree, in place. Running it again changes nothing.
+
+    The hash is written before the log is cut, so an interruption between the two is mended by the next call.
+
+    Raises:
+        InputError: The tree has no such submitter, or a log has no accuracy.txt beside it.
+    """
+    folders = [tree / division / submitter for division in rules.divisions]
+    if not any(folder.is_dir() for folder in folders):
+        raise InputError(
+            f"{tree} holds no submitter {submitter!r}",
+            fix="name the folder that holds open/ or closed/, and --submitter",
+        )
+    return [_one(tree, log, rules.layout.accuracy_log_max_bytes) for folder in folders for log in _logs(folder)]
+
+
+def _logs(folder: Path) -> Iterator[Path]:
+    """Accuracy logs of accuracy runs and of compliance tests; those of performance runs hold no responses."""
+    for part in ("results", "compliance"):
+        yield from sorted(path for path in (folder / part).glob(f"**/accuracy/{LOG}") if path.is_file())
+
+
+def _one(tree: Path, log: Path, limit: int) -> Truncated:
+    name = str(log.relative_to(tree))
+    text = log.with_name(TEXT)
+    if not text.is_file():
+        raise InputError(f"{name} has no {TEXT} beside it", fix="score the accuracy run before truncating its log")
+    before = text.read_bytes()
+    known = recorded_hash(before)
+    size = log.stat().st_size
+    if known is not None and size <= limit:
+        return Truncated(name, known, size, size, changed=False)
+    data, sha256, size = shortened(log)
+    files.write_bytes(text, with_hash(before, sha256))
+    if len(data) != size:
+        files.write_bytes(log, data)
+    return Truncated(name, sha256, size, len(data), changed=True)
