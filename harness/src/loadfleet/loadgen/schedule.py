@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from loadfleet.backends.base import Session
 
-_CALIBRATION_S = 3.0
 _SEED = 2026  # which samples warm up; LoadGen's own seeds choose what is measured
 
 
@@ -33,8 +32,8 @@ class Scheduler(ABC):
         self.engine = engine
 
     @abstractmethod
-    def warm_up(self) -> float:
-        """Load the sessions, run real batches, return the estimate described in the module."""
+    def warm_up(self, seconds: float = 3.0) -> float:
+        """Load the sessions, run real batches for about `seconds`, return the estimate described in the module."""
 
     @abstractmethod
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
@@ -55,18 +54,20 @@ class _Pooled(Scheduler):
         self._instances = Instances(engine)
         self._rates: queue.SimpleQueue[float] = queue.SimpleQueue()
         self._calibrated = threading.local()
+        self._seconds = 0.0
 
     def _calibrate(self, session: Session) -> None:
         """Runs at the same time on every instance, as the measured run will."""
         batches = self._calibration_batches()
         for batch in (batches[0], batches[len(batches) // 2], batches[-1]):
             self.engine.compute(session, batch)
-        self._rates.put(sample_rate(self.engine, session, batches, _CALIBRATION_S))
+        self._rates.put(sample_rate(self.engine, session, batches, self._seconds))
 
     def _calibration_batches(self) -> list[Indices]:
         return plan_batches(self.engine.dataset.lengths, self.engine.layout)
 
-    def warm_up(self) -> float:
+    def warm_up(self, seconds: float = 3.0) -> float:
+        self._seconds = seconds
         self._instances.start(self._task)
         units = sum(self._rates.get() for _ in range(self.engine.layout.instances))
         if self.engine.progress.failure:
@@ -133,8 +134,8 @@ class Server(_Pooled):
         self._closed = False
         self._unit_s = 0.0
 
-    def warm_up(self) -> float:
-        rate = super().warm_up()
+    def warm_up(self, seconds: float = 3.0) -> float:
+        rate = super().warm_up(seconds)
         instances = self.engine.layout.instances
         self._unit_s = instances / (rate * float(self.engine.dataset.lengths.mean()))
         return rate
@@ -190,7 +191,7 @@ class Stream(Scheduler):
         self._samples = samples_per_query
         self._session: Session | None = None
 
-    def warm_up(self) -> float:
+    def warm_up(self, seconds: float = 3.0) -> float:
         self._session = self.engine.open()
         order = np.random.default_rng(_SEED).permutation(self.engine.dataset.count)
         shortest, start = float("inf"), time.perf_counter()
@@ -200,7 +201,7 @@ class Stream(Scheduler):
             for batch in self._split(query):
                 self.engine.compute(self._session, query[batch])
             shortest = min(shortest, time.perf_counter() - before)
-            if time.perf_counter() - start > _CALIBRATION_S:
+            if time.perf_counter() - start > seconds:
                 break
         return shortest * 1e3
 

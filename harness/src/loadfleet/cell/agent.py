@@ -1,0 +1,320 @@
+"""The agent: runs the cells of one run on this host, one process each, detached from whoever started it.
+
+It owns the run directory. `status.json` says where it stands, `journal.jsonl` what happened, `lease` how long ago the
+controller last looked. A dead controller, a lost connection or a killed agent lose nothing: the next `start` of the
+same run waits for a cell that is still running, keeps finished ones and runs what is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from loadfleet import files
+from loadfleet.cell import plan, process, replay, spec
+from loadfleet.errors import InputError, InterruptedRunError, NotReadyError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LEASE_S = 900.0
+_GRACE_S = 10.0
+_LOOK_S = 0.5
+_START_S = 30.0
+_STOPPED = "stopped by request; start again to continue"
+
+
+def start(run_dir: Path) -> dict[str, Any]:
+    """Plan the run and see to it that an agent works on it; returns at once.
+
+    Returns:
+        `run_id`, `pid` (None when everything is done), `adopted` (True when nothing new was started), `phase`.
+
+    Raises:
+        InputError: The run file is wrong; nothing was started.
+        NotReadyError: Artefacts are missing, the disk is nearly full, or another run holds this host.
+    """
+    run = spec.read(run_dir / "run.json", "run")
+    status = read_status(run_dir)
+    if pid := process.alive(run_dir / "agent.pid"):
+        _touch(run_dir / "lease")
+        return {"run_id": run["run_id"], "pid": pid, "adopted": True, "phase": status.get("phase", "starting")}
+    cells = plan.make(run)
+    planned = run_dir / "plan.json"
+    if planned.exists() and files.read_json(planned)["cells"] != cells:
+        raise InputError(
+            f"the run {run['run_id']} was planned with other settings ({planned})",
+            fix="give the changed run a benchmark_run_id of its own, or remove it to have one made",
+        )
+    if all((run_dir / cell["cell"] / "result.json").exists() for cell in cells):
+        return {"run_id": run["run_id"], "pid": None, "adopted": True, "phase": status.get("phase", "finished")}
+    files.write_json(planned, {"schema_version": 1, "run_id": run["run_id"], "cells": cells})
+    if run.get("system"):
+        files.write_json(run_dir / "system.json", run["system"])
+    _touch(run_dir / "lease")
+    (run_dir / "status.json").unlink(missing_ok=True)
+    with (run_dir / "agent.log").open("ab") as log:
+        agent = subprocess.Popen(
+            [sys.executable, "-m", "loadfleet", "agent", "serve", str(run_dir)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
+        )  # fmt: skip
+    phase = _await_first_word(run_dir, agent)
+    return {"run_id": run["run_id"], "pid": agent.pid, "adopted": False, "phase": phase}
+
+
+def read_status(run_dir: Path) -> dict[str, Any]:
+    """status.json, or an empty mapping while there is none."""
+    try:
+        status: dict[str, Any] = files.read_json(run_dir / "status.json")
+    except (OSError, ValueError):
+        return {}
+    return status
+
+
+def stop(run_dir: Path, grace_s: float = _GRACE_S) -> bool:
+    """End the agent and the cell that is running; finished cells stay. Returns False when nothing was running.
+
+    Raises:
+        InputError: There is no such run directory.
+    """
+    if not (run_dir / "run.json").exists():
+        raise InputError(f"{run_dir} is not a run directory: it has no run.json", fix="name <store>/runs/<run id>")
+    agent = process.alive(run_dir / "agent.pid")
+    if agent:
+        os.kill(agent, signal.SIGTERM)
+        deadline = time.monotonic() + grace_s + 10
+        while process.alive(run_dir / "agent.pid") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if pid := process.alive(run_dir / "agent.pid"):
+            process.end_group(pid, 1.0)
+    orphans = [pid for path in run_dir.glob("*/*/*/cell.pid") if (pid := process.alive(path))]
+    for pid in orphans:
+        process.end_group(pid, grace_s)
+    if orphans:
+        with Agent(run_dir) as late:
+            late.finish("stopped", InterruptedRunError.exit_code, _STOPPED)
+    return bool(agent or orphans)
+
+
+def _await_first_word(run_dir: Path, agent: subprocess.Popen[bytes]) -> str:
+    """Until the agent has the host or says why it cannot have it."""
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        status = read_status(run_dir)
+        if status.get("phase", "starting") != "starting":
+            if status["phase"] == "refused":
+                raise NotReadyError(status["message"], fix="wait for that run to end, or stop it")
+            return str(status["phase"])
+        if agent.poll() is not None:
+            tail = (run_dir / "agent.log").read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
+            raise NotReadyError(f"the agent ended at once with status {agent.returncode}: {' | '.join(tail)}")
+        time.sleep(0.05)
+    return "starting"
+
+
+class Agent:
+    """One run's cells, in order.
+
+    Args:
+        run_dir: Holds plan.json, made by `start`.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        self._dir = run_dir
+        self._run = spec.read(run_dir / "run.json", "run")
+        self._plan: list[dict[str, Any]] = files.read_json(run_dir / "plan.json")["cells"]
+        lease = self._run.get("lease_s")
+        self._lease = LEASE_S if lease is None else lease
+        self._stopping = False
+        self._lock: IO[str] | None = None
+        self._cells = [self._entry(cell) for cell in self._plan]
+
+    def __enter__(self) -> Agent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock:
+            self._lock.close()
+
+    def serve(self) -> int:
+        """Run what is missing. Returns the exit code of the run."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        process.record(self._dir / "agent.pid", os.getpid())
+        if not self._acquire():
+            return NotReadyError.exit_code
+        self._status("running", None, "")
+        self._journal("agent_started", pid=os.getpid())
+        for cell, entry in zip(self._plan, self._cells, strict=True):
+            if entry["state"] == "done":
+                continue
+            if self._stopping:
+                return self.finish("stopped", InterruptedRunError.exit_code, _STOPPED)
+            if self._lease_expired():
+                message = f"nobody looked at this run for {self._lease:g} s; start again to continue"
+                return self.finish("interrupted", InterruptedRunError.exit_code, message)
+            self._run_cell(cell, entry)
+        if self._stopping and any(entry["state"] != "done" for entry in self._cells):
+            return self.finish("stopped", InterruptedRunError.exit_code, _STOPPED)
+        code = max((entry["exit_code"] or 0) for entry in self._cells)
+        return self.finish("finished", code, "")
+
+    def finish(self, phase: str, code: int, message: str) -> int:
+        """Write the last status and the journal's last line."""
+        self._journal("agent_finished", phase=phase, exit_code=code)
+        self._status(phase, code, message)
+        return code
+
+    def _acquire(self) -> bool:
+        """Take this host for the run. The lock is inherited by the cell, so it holds as long as either lives."""
+        path = Path(self._run["store_path"]).expanduser() / "locks" / "sut.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = path.open("a+", encoding="utf-8")
+        os.set_inheritable(self._lock.fileno(), True)
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = path.read_text(encoding="utf-8").strip()
+                if holder != self._run["run_id"]:
+                    self._status("refused", NotReadyError.exit_code, f"this host is busy with the run {holder}")
+                    return False
+                # An orphaned cell of this very run: its end is worth waiting for.
+                if self._stopping:
+                    return False
+                self._status("running", None, "waiting for a cell that is still running")
+                time.sleep(_LOOK_S)
+            else:
+                self._lock.truncate(0)
+                self._lock.write(self._run["run_id"] + "\n")
+                self._lock.flush()
+                self._cells = [self._entry(cell) for cell in self._plan]
+                return True
+
+    def _run_cell(self, cell: Mapping[str, Any], entry: dict[str, Any]) -> None:
+        folder = self._dir / cell["cell"]
+        self._set_aside(folder)
+        folder.mkdir(parents=True)
+        files.write_json(folder / "cell.json", cell)
+        command = [*cell["command"]["prefix"], sys.executable, "-m", "loadfleet", "cell", "run"]
+        extra = cell["command"]["environment"]
+        replay.write(folder, command, replay.environment(extra, os.environ))
+        self._journal("cell_started", cell=cell["cell"])
+        lock = [self._lock.fileno()] if self._lock else []
+        with (folder / "stdout.log").open("ab") as log:
+            child = subprocess.Popen(
+                [*command, "cell.json"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,
+                env={**os.environ, **extra}, start_new_session=True, pass_fds=lock,
+            )  # fmt: skip
+        with contextlib.suppress(ProcessLookupError):
+            process.record(folder / "cell.pid", child.pid)
+        entry.update(state="running")
+        code = self._watch(child, folder, entry, cell["timeout_s"])
+        (folder / "cell.pid").unlink(missing_ok=True)
+        entry.update(self._entry(cell))
+        if entry["state"] != "done":
+            entry.update(state="pending" if self._stopping else "failed", exit_code=code or NotReadyError.exit_code)
+            entry["reasons"] = entry["reasons"] or [f"the harness ended with status {code} before it wrote a result"]
+        self._journal("cell_finished", cell=cell["cell"], exit_code=entry["exit_code"], state=entry["state"])
+        self._status("running", None, "")
+
+    def _watch(self, child: subprocess.Popen[bytes], folder: Path, entry: dict[str, Any], limit_s: float) -> int:
+        deadline = time.monotonic() + limit_s
+        while True:
+            try:
+                return child.wait(_LOOK_S)
+            except subprocess.TimeoutExpired:
+                pass
+            try:
+                seen = files.read_json(folder / "status.json")
+                entry.update(progress=seen["progress"], detail=seen["detail"])
+            except (OSError, ValueError, KeyError):
+                pass  # not written yet
+            self._status("running", None, "")
+            late = time.monotonic() > deadline
+            if late:
+                entry["reasons"] = [f"ended after {limit_s:g} s, the limit of benchmark_cell_timeout_s"]
+            if late or self._stopping:
+                process.end_group(child.pid, _GRACE_S)
+                return child.wait()
+
+    def _set_aside(self, folder: Path) -> None:
+        """What an interrupted attempt left is kept beside the run, never mixed with the next attempt's logs."""
+        if not folder.exists():
+            return
+        number = 1
+        while (kept := self._dir / "interrupted" / f"{'-'.join(folder.parts[-3:])}-{number}").exists():
+            number += 1
+        kept.parent.mkdir(exist_ok=True)
+        folder.rename(kept)
+        self._journal("set_aside", folder=str(kept.relative_to(self._dir)))
+
+    def _entry(self, cell: Mapping[str, Any]) -> dict[str, Any]:
+        """A cell's line in status.json, from what is on disk."""
+        folder = self._dir / cell["cell"]
+        entry: dict[str, Any] = {
+            "id": cell["cell"], "state": "pending", "exit_code": None, "progress": 0.0, "detail": "", "verdict": None,
+            "reasons": [],
+        }  # fmt: skip
+        with contextlib.suppress(OSError, ValueError):
+            entry["reasons"] = [files.read_json(folder / "error.json")["error"]]
+        try:
+            result = files.read_json(folder / "result.json")
+        except (OSError, ValueError):
+            return entry
+        number = result["metric"] or result["accuracy"]
+        name = result["accuracy"]["metric"] if result["accuracy"] else result["metric"]["name"]
+        entry.update(
+            state="done",
+            exit_code=result["exit_code"],
+            progress=1.0,
+            detail=f"{name.replace('_', ' ')} {number['value']:,.3f} {number['unit']}",
+            verdict=result["validity"]["loadgen"],
+            reasons=result["validity"]["reasons"],
+        )
+        return entry
+
+    def _lease_expired(self) -> bool:
+        if not self._lease:
+            return False
+        try:
+            return time.time() - (self._dir / "lease").stat().st_mtime > self._lease
+        except OSError:
+            return True
+
+    def _status(self, phase: str, code: int | None, message: str) -> None:
+        status = {
+            "schema_version": 1,
+            "run_id": self._run["run_id"],
+            "phase": phase,
+            "pid": os.getpid(),
+            "boot_id": process.boot_id(),
+            "updated": round(time.time(), 3),
+            "exit_code": code,
+            "message": message,
+            "cells": self._cells,
+        }
+        temporary = self._dir / ".status.json.tmp"
+        temporary.write_text(json.dumps(status), encoding="utf-8")
+        temporary.replace(self._dir / "status.json")
+
+    def _journal(self, event: str, **values: Any) -> None:
+        entry = {"t": round(time.time(), 3), "event": event, "boot_id": process.boot_id(), **values}
+        files.append_line(self._dir / "journal.jsonl", json.dumps(entry))
+
+    def _on_stop(self, *_: object) -> None:
+        self._stopping = True
+
+
+def _touch(path: Path) -> None:
+    path.touch()
+    os.utime(path)

@@ -1,0 +1,180 @@
+"""From a run file to cells: names looked up, artefacts found in the store, mistakes refused before anything starts."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+import shutil
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loadfleet import catalogue
+from loadfleet.errors import InputError, NotReadyError
+from loadfleet.loadgen.scenarios import SCENARIOS
+from loadfleet.store import Store
+from loadfleet.submission import rounds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from loadfleet.store import StoreEntry
+
+MODES = ("accuracy", "performance")
+EXECUTIONS = ("test", "valid")
+UNKNOWN_SYSTEM = "sha256:" + "0" * 64  # a run by hand, without a measured system description
+_FREE_BYTES = 512 << 20  # LoadGen logs, status and telemetry of a run, with room to spare
+_TIMEOUT_S = {"test": 1800.0, "valid": 6 * 3600.0}
+_FACTS = (
+    "precision",
+    "reference",
+    "official_name",
+    "weight_data_types",
+    "input_data_types",
+    "weight_transformations",
+    "retraining",
+    "starting_weights_filename",
+)
+
+
+def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The cells of a checked run file, in the order they run.
+
+    Raises:
+        InputError: A name, scenario, mode, round or value that cannot be run.
+        NotReadyError: A model or data set is not in the store, or the disk is nearly full.
+    """
+    execution = _choice("benchmark_execution", run.get("execution") or "test", EXECUTIONS)
+    workload = catalogue.get("workload", run["workload"])
+    scenarios = [
+        _choice("benchmark_scenarios", name, workload.data["scenarios"])
+        for name in run.get("scenarios") or workload.data["scenarios"][:1]
+    ]
+    modes = [_choice("benchmark_modes", name, MODES) for name in run.get("modes") or MODES]
+    model = catalogue.get("model", run.get("model") or workload.data["default_model"])
+    dataset = catalogue.get("dataset", run.get("dataset") or workload.data["default_dataset"])
+    for entry in (model, dataset):
+        if entry.data.get("workload", workload.name) != workload.name:
+            raise InputError(
+                f"{entry.kind} {entry.name} belongs to the workload {entry.data['workload']}, not to {workload.name}",
+                fix=f"change benchmark_{entry.kind} or benchmark_workload",
+            )
+    backend = catalogue.get("backend", run.get("backend") or "onnxruntime")
+    if model.data["format"] not in backend.data["formats"]:
+        raise InputError(
+            f"the backend {backend.name} runs {', '.join(backend.data['formats'])}; "
+            f"the model {model.name} is {model.data['format']}",
+            fix="change benchmark_backend or benchmark_model",
+        )
+    device = _choice("benchmark_device", run.get("device") or "cpu", list(backend.data["devices"]))
+    implementation = _choice("benchmark_implementation", run.get("implementation") or "native", ("native",))
+    rules = rounds.load(run.get("round") or rounds.names()[-1])
+    if model.data.get("official_name"):
+        rules.model(model.data["official_name"])
+    if execution == "valid" and run.get("query_count"):
+        raise InputError(
+            f"benchmark_query_count is {run['query_count']}; execution valid follows the round's own counts",
+            fix="remove benchmark_query_count, or set benchmark_execution: test",
+        )
+    for name in ("target_qps", "target_latency_ms"):
+        for scenario in run.get(name) or {}:
+            _choice(f"benchmark_{name}", scenario, list(SCENARIOS))
+    prefix = _prefix(run.get("run_prefix") or "")
+    store = Store(Path(run["store_path"]).expanduser())
+    model_entry, data_entry = _stored(store, model), _stored(store, dataset)
+    _room(store.path)
+    system = run.get("system") or {"name": socket.gethostname(), "digest": UNKNOWN_SYSTEM}
+    return [
+        {
+            "schema_version": 1,
+            "run_id": run["run_id"],
+            "host": run.get("host") or socket.gethostname(),
+            "cell": f"{workload.name}/{scenario}/{mode}",
+            "workload": workload.name,
+            "scenario": scenario,
+            "mode": mode,
+            "execution": execution,
+            "round": rules.name,
+            "implementation": implementation,
+            "store_path": str(store.path),
+            "system": {"name": system["name"], "digest": system["digest"]},
+            "model": {
+                "name": model.name,
+                "digest": model_entry.digest,
+                "path": str(_model_file(model_entry, model.data)),
+                "inputs": model.data["inputs"],
+                "outputs": model.data.get("outputs", {}),
+                "dynamic_shape": bool(model.data.get("dynamic_shape")),
+                "accuracy": {k: v for k, v in (model.data.get("accuracy") or {}).items() if k != "samples"},
+                "facts": {key: model.data.get(key) for key in _FACTS},
+            },
+            "dataset": {
+                "name": dataset.name,
+                "digest": data_entry.digest,
+                "path": str(data_entry.path),
+                "samples": dataset.data["samples"],
+                "performance_samples": dataset.data.get("performance_samples", dataset.data["samples"]),
+            },
+            "backend": {
+                "name": backend.name,
+                "device": device,
+                **{key: run.get(key) for key in ("threads", "instances", "batch_size")},
+            },
+            "loadgen": {
+                "model": workload.data["loadgen_model"],
+                "target_qps": (run.get("target_qps") or {}).get(scenario),
+                "target_latency_ms": (run.get("target_latency_ms") or {}).get(scenario),
+                "query_count": run.get("query_count"),
+            },
+            "command": {"prefix": prefix, "environment": dict(run.get("environment") or {})},
+            "timeout_s": run.get("timeout_s") or _TIMEOUT_S[execution],
+        }
+        for scenario in scenarios
+        for mode in modes
+    ]
+
+
+def _choice(variable: str, value: str, known: Sequence[str]) -> str:
+    if value in known:
+        return value
+    close = difflib.get_close_matches(value, known, n=1, cutoff=0.5) or [
+        name for name in known if name.lower() == value.lower()
+    ]
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise InputError(f"{variable}: {value!r} is not known{hint}", fix=f"use one of: {', '.join(known)}")
+
+
+def _prefix(text: str) -> list[str]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise InputError(f"benchmark_run_prefix: {text!r} is not a command line: {error}") from error
+    if words and not shutil.which(words[0]):
+        raise NotReadyError(
+            f"benchmark_run_prefix: {words[0]!r} is not an executable on this host",
+            fix="install it or change the prefix",
+        )
+    return words
+
+
+def _stored(store: Store, entry: catalogue.Entry) -> StoreEntry:
+    found = store.find(entry.kind, entry.name)
+    if found is None:
+        raise NotReadyError(
+            f"the {entry.kind} {entry.name} is not in the store {store.path}",
+            fix=f"run the playbook prepare, or `loadfleet cache ensure {entry.kind} {entry.name} --store {store.path}`",
+        )
+    return found
+
+
+def _model_file(entry: StoreEntry, data: Mapping[str, Any]) -> Path:
+    return Path(entry.path) / str(data["artifact"]["files"][0]["name"])
+
+
+def _room(path: Path) -> None:
+    free = shutil.disk_usage(path).free
+    if free < _FREE_BYTES:
+        raise NotReadyError(
+            f"{free >> 20} MiB free below {path}; a run needs {_FREE_BYTES >> 20} MiB for its logs",
+            fix="free some space (`loadfleet cache show`), or set store_path to a larger disk",
+        )

@@ -1,0 +1,262 @@
+"""Run one cell in this process: load, warm up, LoadGen, judge, result.json."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from loadfleet import backends, files, workloads
+from loadfleet.backends import ModelFile, Options
+from loadfleet.cell import estimates, verdict
+from loadfleet.cell.monitor import Monitor
+from loadfleet.errors import InputError, LoadfleetError
+from loadfleet.loadgen import run as loadgen
+from loadfleet.loadgen.engine import Engine, Layout
+from loadfleet.loadgen.logs import DetailLog
+from loadfleet.loadgen.scenarios import SCENARIOS
+from loadfleet.loadgen.schedule import scheduler
+from loadfleet.loadgen.settings import Settings
+from loadfleet.results import model as results
+from loadfleet.submission import rounds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loadfleet.backends import Session
+    from loadfleet.submission.rounds import Round
+    from loadfleet.workloads import Dataset
+
+LOGS = ("mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json")
+_SAME = (
+    "run_id",
+    "host",
+    "cell",
+    "workload",
+    "scenario",
+    "mode",
+    "execution",
+    "round",
+    "implementation",
+    "system",
+)  # copied from cell.json to result.json
+TEST_DURATION_MS = 20_000
+TEST_ACCURACY_SAMPLES = 1_000
+_BATCH_TOKENS = 2048  # a batch whose activations stay in the caches of one or two cores
+_BATCH_SAMPLES = 64
+_SESSIONS_BYTES = 8 << 30
+# LoadGen sizes the Offline query by 1.1 x target x duration and calls a run INVALID that ends before the duration:
+# a target somewhat above the estimate costs a longer run, one below it costs the run.
+_OFFLINE_MARGIN = 1.1
+_SERVER_SHARE = 0.5  # of the estimated rate: Poisson arrivals need room below the machine's capacity
+_STREAM_SHARE = 0.5  # of the shortest latency: LoadGen prepares enough queries only for a latency below the true one
+
+
+def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
+    """Run a checked cell; logs and result.json are in `folder`, which holds its cell.json.
+
+    Returns:
+        0 when the result is good, 1 when it is bad.
+
+    Raises:
+        InputError: The folder holds the logs of another run, or the cell asks for something impossible.
+        NotReadyError: LoadGen, the backend or the device is missing.
+        BadResultError: LoadGen left no readable log.
+    """
+    _refuse_dirty(folder)
+    scenario, execution = SCENARIOS[cell["scenario"]], cell["execution"]
+    rules = rounds.load(cell["round"])
+    minimum_ms = rules.min_duration_ms if execution == "valid" else TEST_DURATION_MS
+    if cell["loadgen"]["query_count"]:
+        minimum_ms = 1  # the count alone decides when the run ends
+    monitor = Monitor(folder, minimum_ms / 1e3)
+    monitor.start()
+    clock, times = _Clock(), {"started": _now(), "clock_offset_ms": None}
+    try:
+        lg = loadgen.module()
+        backend = backends.load(cell["backend"]["name"])
+        workload = workloads.load(cell["workload"])
+        dataset = workload.open(Path(cell["dataset"]["path"]))
+        layout = _layout(cell, dataset)
+        described: list[dict[str, Any]] = []
+
+        def open_session(threads: int) -> Session:
+            source = ModelFile(Path(cell["model"]["path"]), cell["model"]["inputs"], cell["model"]["outputs"])
+            session = backend.load(source, Options(cell["backend"]["device"], threads))
+            described.append(session.describe())
+            return session
+
+        latency_ms = cell["loadgen"]["target_latency_ms"] or _latency_limit(rules, cell)
+        engine = Engine(dataset, open_session, layout, lg, _Abort(folder))
+        plan = scheduler(cell["scenario"], engine, latency_ms)
+        times["load_s"] = clock.lap()
+        monitor.phase("warming up")
+        estimate = plan.warm_up(seconds=3.0 if cell["mode"] == "performance" or scenario.name == "Server" else 0.2)
+        times["warm_up_s"] = clock.lap()
+        asked = Settings(
+            model=cell["loadgen"]["model"],
+            scenario=cell["scenario"],
+            mode=cell["mode"],
+            values=_values(cell, estimate, minimum_ms, dataset.count),
+            seeds=dict(rules.seeds.items()),
+        )
+        settings = asked.apply(lg, folder / "user.conf")
+        monitor.phase("running", engine.progress)
+        loadgen.run(lg, settings, plan, dataset.count, cell["dataset"]["performance_samples"], folder)
+        times["loadgen_s"] = clock.lap()
+        monitor.phase("judging")
+        detail = DetailLog.read(folder / LOGS[1])
+        accuracy = None
+        if cell["mode"] == "accuracy":
+            accuracy = workload.accuracy(Path(cell["dataset"]["path"]), folder / LOGS[2])
+            files.write_text(folder / "accuracy.txt", accuracy.line + "\n")
+        judged = verdict.judge(cell, rules, detail, accuracy, asked.differences(detail.values))
+        if judged.metric:
+            estimates.record(cell, judged.metric["value"], judged.metric["unit"])
+    finally:
+        monitor.stop()
+    result = _result(folder, cell, backend.versions(), described, layout, asked, detail, judged)
+    result["telemetry"] = monitor.summary()
+    result["time"] = {**times, "finished": _now()}
+    result["command"] = {"argv": argv, "prefix": cell["command"]["prefix"]}
+    results.validate(result)
+    files.write_json(folder / "result.json", result)
+    return judged.exit_code
+
+
+def _refuse_dirty(folder: Path) -> None:
+    for name in (*LOGS, "result.json"):
+        if (folder / name).exists():
+            raise InputError(f"{folder} already holds {name}", fix="name a new folder: a run is never overwritten")
+
+
+def _result(
+    folder: Path,
+    cell: Mapping[str, Any],
+    versions: Mapping[str, str],
+    sessions: list[dict[str, Any]],
+    layout: Layout,
+    asked: Settings,
+    detail: DetailLog,
+    judged: verdict.Verdict,
+) -> dict[str, Any]:
+    """result.json but for its times, telemetry and command."""
+    return {
+        "schema_version": 1,
+        **{key: cell[key] for key in _SAME},
+        "model": {"name": cell["model"]["name"], "digest": cell["model"]["digest"], **cell["model"]["facts"]},
+        "dataset": {key: cell["dataset"][key] for key in ("name", "digest", "samples")},
+        "backend": {
+            "name": cell["backend"]["name"],
+            "device": cell["backend"]["device"],
+            "versions": dict(versions),
+            "options": {
+                **sessions[0],
+                "instances": len(sessions),
+                "batch_samples": layout.batch_samples,
+                "batch_tokens": layout.batch_tokens,
+            },
+        },
+        "loadgen": {
+            "version": loadgen.version(),
+            "requested": asked.values,
+            "effective": {k: v for k, v in detail.values.items() if k.startswith("effective_")},
+        },
+        "metric": judged.metric,
+        "latency": judged.latency,
+        "validity": judged.validity,
+        "accuracy": judged.accuracy,
+        "power": None,
+        "files": {
+            name: {"sha256": files.sha256(folder / name), "bytes": (folder / name).stat().st_size}
+            for name in (*LOGS, "user.conf", "accuracy.txt")
+            if (folder / name).exists()
+        },
+        "exit_code": judged.exit_code,
+    }
+
+
+def _values(cell: Mapping[str, Any], estimate: float, minimum_ms: int, samples: int) -> dict[str, float]:
+    """What user.conf says beyond LoadGen's own mlperf.conf."""
+    asked, scenario, test = cell["loadgen"], SCENARIOS[cell["scenario"]], cell["execution"] == "test"
+    values: dict[str, float] = {}
+    if scenario.rate_setting == "target_qps":
+        share = _OFFLINE_MARGIN if scenario.name == "Offline" else _SERVER_SHARE
+        known = max(estimate, estimates.last(cell) or 0.0) if scenario.name == "Offline" else estimate
+        values["target_qps"] = asked["target_qps"] or round(known * share, 3)
+        if scenario.name == "Server" and asked["target_latency_ms"]:
+            values["target_latency"] = asked["target_latency_ms"]
+    else:
+        values["target_latency"] = asked["target_latency_ms"] or round(estimate * _STREAM_SHARE, 6)
+    if cell["mode"] == "accuracy":
+        if test:
+            values["accuracy_sample_count_override"] = min(samples, asked["query_count"] or TEST_ACCURACY_SAMPLES)
+    elif test:
+        values["min_duration"] = minimum_ms
+        values["min_query_count"] = asked["query_count"] or scenario.test_minimum
+    return values
+
+
+def _layout(cell: Mapping[str, Any], dataset: Dataset) -> Layout:
+    """Defaults use every core: one thread an instance while the copies of the model fit, else fewer, wider ones."""
+    asked, cores = cell["backend"], len(os.sched_getaffinity(0))
+    batch_samples = asked["batch_size"] or _BATCH_SAMPLES
+    width = None if cell["model"]["dynamic_shape"] else int(dataset.lengths.max())
+    if cell["scenario"] in ("SingleStream", "MultiStream"):
+        return Layout(1, asked["threads"] or cores, batch_samples, _BATCH_TOKENS, width)
+    if asked["threads"]:
+        threads = asked["threads"]
+    elif asked["instances"]:
+        threads = max(1, cores // asked["instances"])
+    else:
+        model_bytes = Path(cell["model"]["path"]).stat().st_size * 3 // 2
+        room = min(_SESSIONS_BYTES, psutil.virtual_memory().available // 2)
+        threads = 1
+        while threads < cores and cores // threads * model_bytes > room:
+            threads *= 2
+    tokens = batch_samples * 512 if asked["batch_size"] else _BATCH_TOKENS
+    return Layout(asked["instances"] or max(1, cores // threads), threads, batch_samples, tokens, width)
+
+
+def _latency_limit(rules: Round, cell: Mapping[str, Any]) -> float:
+    official = cell["model"]["facts"].get("official_name")
+    limits = rules.model(official).latency_ms if official else {}
+    return float(limits.get("Server", 100.0))
+
+
+class _Abort:
+    """What happens when a batch raises: LoadGen would wait for its answer for ever, so the process ends here."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, error: BaseException) -> None:
+        traceback.print_exception(error)
+        explain(self._folder, error)
+        os._exit(LoadfleetError.exit_code)
+
+
+def explain(folder: Path, error: BaseException) -> None:
+    """Leave error.json for whoever looks at the cell next."""
+    message = error.message if isinstance(error, LoadfleetError) else f"{type(error).__name__}: {error}"
+    fix = error.fix if isinstance(error, LoadfleetError) else "see stdout.log beside this file"
+    files.write_json(folder / "error.json", {"schema_version": 1, "error": message, "fix": fix})
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self._mark = time.monotonic()
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        before, self._mark = self._mark, time.monotonic()
+        return round(self._mark - before, 3)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,122 @@
+"""What a cell's logs are worth: the number, whether LoadGen and the round accept it, and why not, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from loadfleet.loadgen.logs import MINIMUMS, DetailLog
+from loadfleet.loadgen.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from loadfleet.submission.rounds import Round
+    from loadfleet.workloads import Accuracy
+
+_TARGET_SHARE = 0.99  # MLPerf Inference rules, table of models: quality target of the 99 flavour
+_SUBSET_FLOOR = 0.90  # a subset is not judged against the target, but a broken model must not pass for a subset
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judged parts of result.json."""
+
+    metric: dict[str, Any] | None
+    latency: dict[str, Any] | None
+    accuracy: dict[str, Any] | None
+    validity: dict[str, Any]
+    exit_code: int
+
+
+def judge(
+    cell: Mapping[str, Any], rules: Round, detail: DetailLog, accuracy: Accuracy | None, differences: Sequence[str]
+) -> Verdict:
+    """Judge a finished run.
+
+    Args:
+        cell: The cell as planned.
+        rules: Its round.
+        detail: LoadGen's detail log.
+        accuracy: The workload's reading of the accuracy log, in accuracy mode.
+        differences: Settings LoadGen did not take as asked.
+
+    Returns:
+        Exit code 1 for anything that makes the number useless for its execution: an error in the log, settings not
+        taken, a missed latency bound, accuracy below target. In execution `test` missed minimums are expected.
+    """
+    test = cell["execution"] == "test"
+    bad = [f"LoadGen logged an error: {text}" for text in detail.errors] + list(differences)
+    reasons = []
+    if test:
+        reasons.append(_test_words(cell, rules, detail))
+    unmet = detail.unmet()
+    if detail.validity == "INVALID":
+        (reasons if test and unmet and set(unmet) <= set(MINIMUMS) else bad).extend(detail.reasons())
+    judged = None
+    if accuracy is not None:
+        judged = _accuracy(cell, rules, accuracy)
+        if judged["met"] is False:
+            bad.append(f"{accuracy.metric} {accuracy.value:.3f} % is below the target {judged['target']:.3f} %")
+        elif judged["met"] is None and judged["reference"] and accuracy.value < _SUBSET_FLOOR * judged["reference"]:
+            bad.append(
+                f"{accuracy.metric} {accuracy.value:.3f} % over {accuracy.samples:,} samples is far below the model's "
+                f"{judged['reference']:.3f} %: the model or the data is broken"
+            )
+        if not test and accuracy.samples < accuracy.total:
+            bad.append(f"only {accuracy.samples:,} of {accuracy.total:,} samples are in the accuracy log")
+    measured = cell["mode"] != "accuracy"
+    scenario = SCENARIOS[cell["scenario"]]
+    return Verdict(
+        metric={"name": scenario.metric, "value": detail.metric(scenario.name), "unit": scenario.unit}
+        if measured
+        else None,
+        latency=detail.latency(scenario.name) if measured else None,
+        accuracy=judged,
+        validity={
+            "loadgen": detail.validity,
+            "execution": cell["execution"],
+            "submittable": not bad and not reasons,
+            "reasons": bad + reasons,
+            "checks": {
+                key: detail.values.get(key)
+                for key in (*MINIMUMS, "result_perf_constraints_met")
+                if key in detail.values
+            },
+        },
+        exit_code=1 if bad else 0,
+    )
+
+
+def _test_words(cell: Mapping[str, Any], rules: Round, detail: DetailLog) -> str:
+    if cell["mode"] == "accuracy":
+        used = detail.values.get("effective_accuracy_sample_count")
+        return f"execution is test: {used:,} samples were judged, the round asks for all {cell['dataset']['samples']:,}"
+    seconds = detail.values.get("effective_min_duration_ms", 0) / 1e3
+    return (
+        f"execution is test: LoadGen's minimum duration was {seconds:g} s, "
+        f"the round asks for {rules.min_duration_ms / 1e3:g} s"
+    )
+
+
+def _accuracy(cell: Mapping[str, Any], rules: Round, accuracy: Accuracy) -> dict[str, Any]:
+    reference = cell["model"]["accuracy"].get(accuracy.metric)
+    target = None if reference is None else reference * _TARGET_SHARE
+    official = cell["model"]["facts"].get("official_name")
+    official_target = rules.model(official).targets[0].minimum if official else None
+    if cell["model"]["facts"].get("reference") and official_target is not None:
+        target = official_target
+    complete = accuracy.samples >= accuracy.total
+    return {
+        "metric": accuracy.metric,
+        "unit": "%",
+        "value": accuracy.value,
+        "values": dict(accuracy.values),
+        "target": target,
+        "reference": reference,
+        "official_target": official_target,
+        "samples": accuracy.samples,
+        "total": accuracy.total,
+        "met": accuracy.value >= target if complete and target is not None else None,
+        "line": accuracy.line,
+    }

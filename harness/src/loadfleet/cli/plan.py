@@ -1,0 +1,27 @@
+"""`loadfleet plan`: the cells a run file stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from loadfleet.cli import echo_json
+
+
+@click.command("plan")
+@click.argument("run_file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with the whole cells.")
+def command(run_file: Path, as_json: bool) -> None:
+    """Print the cells of RUN_FILE in the order they run; nothing is started."""
+    from loadfleet.cell import plan, spec  # noqa: PLC0415
+
+    cells = plan.make(spec.read(run_file, "run"))
+    if as_json:
+        echo_json({"cells": cells})
+        return
+    for cell in cells:
+        backend = cell["backend"]
+        click.echo(
+            f"{cell['cell']}  {cell['model']['name']}  {backend['name']}/{backend['device']}  {cell['execution']}"
+        )
