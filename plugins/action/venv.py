@@ -1,0 +1,118 @@
+# Copyright (c) Loadfleet contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Computes digests and builds wheels on the controller, and sends files only when the host lacks them."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import locked, sha256
+from ansible_collections.loadfleet.mlperf.plugins.module_utils._source import project_digest
+
+MODULE = "loadfleet.mlperf.venv"
+BUILD_PATIENCE_S = 600
+
+
+class ActionModule(ActionBase):
+    """See the documentation of the module of the same name."""
+
+    TRANSFERS_FILES = True
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the host, send what it lacks, ask it to install."""
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        args = dict(self._task.args)
+        layers = [dict(layer) for layer in args.get("layers") or []]
+        for layer in layers:
+            layer["digest"] = self._digest(layer)
+        args["layers"] = layers
+        locks = args.get("locks") or []
+        if locks:
+            args["key"] = hashlib.sha256("".join(self._lock_digest(path) for path in locks).encode()).hexdigest()
+        answer = self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars)
+        missing = set(answer.get("needs") or ())
+        if answer.get("failed") or not missing or self._task.check_mode:
+            return answer
+        try:
+            folder = self._make_tmp_path()
+            for layer in layers:
+                if layer["name"] in missing:
+                    layer["file"] = self._send(layer, folder)
+            final = self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars)
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        final["changed"] = True
+        if "diff" in final and "diff" in answer:
+            final["diff"] = answer["diff"]
+        return final
+
+    def _digest(self, layer: dict[str, Any]) -> str:
+        if bool(layer.get("lock")) == bool(layer.get("wheel_source")):
+            raise AnsibleActionFail("layer %s: give either lock or wheel_source" % layer.get("name"))
+        if layer.get("lock"):
+            return self._lock_digest(layer["lock"])
+        source = os.path.expanduser(layer["wheel_source"])
+        if not os.path.isfile(os.path.join(source, "pyproject.toml")):
+            raise AnsibleActionFail("layer %s: no Python project at %s" % (layer.get("name"), source))
+        return project_digest(source)
+
+    def _lock_digest(self, path: str) -> str:
+        try:
+            return sha256(os.path.expanduser(path))
+        except OSError as error:
+            raise AnsibleActionFail("lock file %s: %s" % (path, error.strerror)) from error
+
+    def _send(self, layer: dict[str, Any], folder: str) -> str:
+        if layer.get("lock"):
+            local = os.path.expanduser(layer["lock"])
+        else:
+            local = wheel(os.path.expanduser(layer["wheel_source"]), layer["digest"])
+        remote: str = self._connection._shell.join_path(folder, os.path.basename(local))
+        self._transfer_file(local, remote)
+        self._fixup_perms2((folder, remote))
+        return remote
+
+
+def wheel(source: str, digest: str, cache: str = "~/.cache/loadfleet/wheels") -> str:
+    """The wheel of a project, built at most once per digest of its sources.
+
+    Args:
+        source: Folder with pyproject.toml.
+        digest: What `project_digest` gives for it.
+        cache: Folder for wheels on the controller; private, since what lies there gets installed.
+
+    Raises:
+        AnsibleActionFail: pip is missing or cannot build it.
+    """
+    folder = os.path.join(os.path.expanduser(cache), digest)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    with locked(os.path.join(folder, ".lock"), BUILD_PATIENCE_S):
+        found = glob.glob(os.path.join(glob.escape(folder), "*.whl"))
+        if found:
+            return found[0]
+        with tempfile.TemporaryDirectory(dir=folder) as building:
+            command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", building, source]
+            if importlib.util.find_spec("hatchling"):
+                # The build backend is here already: building needs no network.
+                command.insert(4, "--no-build-isolation")
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_PATIENCE_S)
+            built = glob.glob(os.path.join(glob.escape(building), "*.whl"))
+            if done.returncode != 0 or not built:
+                raise AnsibleActionFail(
+                    "the wheel of %s could not be built: %s" % (source, (done.stderr or done.stdout).strip()[-2000:])
+                )
+            final = os.path.join(folder, os.path.basename(built[0]))
+            os.replace(built[0], final)
+        return final
