@@ -1,0 +1,140 @@
+"""`loadfleet results`: read what runs brought home."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from loadfleet.cli import echo_json
+
+_RUN = click.argument("run", metavar="RUN")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_WHERE = click.option(
+    "--results-path",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Where run ids and `latest` are looked up.",
+)
+
+
+@click.group()
+def command() -> None:
+    """Read results: table, report, comparison.
+
+    RUN is a folder results/<run id>, a run id, or `latest`.
+    """
+
+
+@command.command()
+@_RUN
+@_WHERE
+@_JSON
+@click.option("--color/--no-color", default=None, help="Colours; by default when the output is a terminal.")
+def summary(run: str, results_path: Path, as_json: bool, color: bool | None) -> None:
+    """Print the final table of RUN.
+
+    Exit status: 0 every cell ran well, 1 a cell is bad or missing, 2 not a run, 4 unfinished cells.
+    """
+    from loadfleet.results.find import load_run  # noqa: PLC0415
+    from loadfleet.results.summary import summarise, write_text  # noqa: PLC0415
+
+    loaded = load_run(run, results_path)
+    data = summarise(loaded)
+    if as_json:
+        echo_json(data)
+    else:
+        write_text(loaded, color=color)
+    sys.exit(data["exit_code"])
+
+
+@command.command()
+@_RUN
+@_WHERE
+@_JSON
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The page; report.html in the run's folder by default. summary.json is written beside it.",
+)
+def report(run: str, results_path: Path, as_json: bool, output: Path | None) -> None:
+    """Write a self-contained HTML report of RUN, good or bad, and summary.json beside it."""
+    from loadfleet.results.find import load_run  # noqa: PLC0415
+    from loadfleet.results.report import write_report  # noqa: PLC0415
+
+    page, data = write_report(load_run(run, results_path), output)
+    if as_json:
+        echo_json({"report": str(page), "summary": str(data)})
+    else:
+        click.echo(page)
+
+
+@command.command("list")
+@click.argument("path", type=click.Path(path_type=Path), default=Path("results"))
+@_JSON
+def list_(path: Path, as_json: bool) -> None:
+    """List the runs below PATH (default: results), newest first."""
+    from loadfleet.results.find import run_folders, run_line  # noqa: PLC0415
+    from loadfleet.results.texts import print_rows  # noqa: PLC0415
+
+    lines = [run_line(folder) for folder in run_folders(path)]
+    if as_json:
+        echo_json({"path": str(path), "runs": lines})
+        return
+    if not lines:
+        click.echo(f"no runs in {path}")
+        return
+    print_rows(
+        ("Run", "Workload", "Execution", "Hosts", "Cells", "Result"),
+        [
+            (
+                line["run_id"],
+                line["workload"] or "-",
+                line["execution"] or "-",
+                str(line["hosts"]),
+                str(line["cells"]),
+                line["verdict"],
+            )
+            for line in lines
+        ],
+    )
+
+
+@command.command()
+@_RUN
+@_WHERE
+@_JSON
+def show(run: str, results_path: Path, as_json: bool) -> None:
+    """Show one result: RUN is a result.json, a cell's folder, or a run (all of its cells)."""
+    from loadfleet.results.find import load_any  # noqa: PLC0415
+    from loadfleet.results.texts import describe  # noqa: PLC0415
+
+    loaded = load_any(run, results_path)
+    if as_json:
+        echo_json({"results": [dict(result.raw) for result in loaded]})
+    else:
+        click.echo("\n\n".join(describe(result) for result in loaded))
+
+
+@command.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@_WHERE
+@_JSON
+def compare(first: str, second: str, results_path: Path, as_json: bool) -> None:
+    """Compare run B with run A: one ratio per cell both have, and why where there is none.
+
+    A ratio above 1 means that B is better, also for latencies.
+    """
+    from loadfleet.results.compare import compare_runs  # noqa: PLC0415
+    from loadfleet.results.find import load_run  # noqa: PLC0415
+    from loadfleet.results.texts import print_rows  # noqa: PLC0415
+
+    pairs = compare_runs(load_run(first, results_path), load_run(second, results_path))
+    if as_json:
+        echo_json({"a": first, "b": second, "cells": [pair.as_dict() for pair in pairs]})
+        return
+    print_rows(("Cell", "Model", "A", "B", "B / A"), [pair.texts() for pair in pairs])

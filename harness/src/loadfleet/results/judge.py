@@ -1,0 +1,110 @@
+"""Whether cells and runs went well: the one place every table, report and exit status takes its verdict from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from loadfleet.results.model import CellOutcome, Result, RunResults
+
+Outcome = Literal["good", "bad", "unfinished"]
+# LoadGen's checks (names of its detail log) that lowered minimums alone can fail; the others are about the machine.
+MINIMUM_CHECKS = frozenset({"result_min_duration_met", "result_min_queries_met", "early_stopping_met"})
+_MINIMUM_WORDS = re.compile(r"minimum|early[- ]stopping", re.IGNORECASE)
+_LATENCY_WORDS = re.compile(r"latency (bound|constraint)|without a reason", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A cell's outcome, one or two words for a table, and every reason in words."""
+
+    outcome: Outcome
+    short: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A run's outcome in one sentence and the exit status that goes with it (0, 1 or 4)."""
+
+    outcome: Outcome
+    text: str
+    exit_code: int
+
+
+def lowered_minimums_only(result: Result) -> bool:
+    """Whether an INVALID of execution `test` has no other cause than the lowered minimums.
+
+    Decided from LoadGen's own checks where the result has them, else from the words of its reasons.
+    """
+    if result.execution != "test":
+        return False
+    failed = {name for name, met in result.validity.checks.items() if met is False}
+    if failed:
+        return failed <= MINIMUM_CHECKS
+    about_loadgen = [reason for reason in result.validity.reasons if reason.startswith("LoadGen:")]
+    return any(_MINIMUM_WORDS.search(reason) for reason in about_loadgen) and not any(
+        _LATENCY_WORDS.search(reason) for reason in about_loadgen
+    )
+
+
+def judge(cell: CellOutcome) -> Judgement:
+    """Judge one cell.
+
+    An unsubmittable result is a good one in execution `test`; an INVALID is forgiven there when only the lowered
+    minimums made it. A failed, missing or unreadable cell, an INVALID, an accuracy below target are bad.
+    """
+    result = cell.result
+    if result is None:
+        unfinished = cell.state in {"pending", "running"}
+        return Judgement("unfinished" if unfinished else "bad", cell.state, (cell.note,))
+    short = _fault(result)
+    reasons = result.validity.reasons
+    if short:
+        return Judgement("bad", short, reasons or (_EXPLANATIONS.get(short, short),))
+    if result.validity.submittable:
+        return Judgement("good", "")
+    return Judgement("good", "test execution" if result.execution == "test" else "see reasons", reasons)
+
+
+_EXPLANATIONS = {
+    "INVALID": "LoadGen calls the run INVALID",
+    "no verdict": "LoadGen gave no verdict",
+    "no accuracy": "the accuracy was not computed",
+    "below target": "the accuracy is below its target",
+    "incomplete": "not every sample of the data set was answered",
+    "failed": "the cell ended with exit status 1",
+}
+
+
+def _fault(result: Result) -> str:
+    """One or two words for what is bad about a result, empty when nothing is."""
+    forgiven = result.validity.loadgen == "INVALID" and lowered_minimums_only(result)
+    if result.validity.loadgen == "INVALID" and not forgiven:
+        return "INVALID"
+    if result.mode == "accuracy":
+        if result.accuracy is None:
+            return "no accuracy"
+        if result.accuracy.met is False:
+            return "below target"
+        if result.execution == "valid" and result.accuracy.samples < result.accuracy.total:
+            return "incomplete"
+    elif result.validity.loadgen is None:
+        return "no verdict"
+    return "failed" if result.exit_code and not forgiven else ""
+
+
+def verdict(run: RunResults) -> Verdict:
+    """Judge a run: a bad cell (1) outweighs an unfinished one (4), because repeating does not mend it."""
+    judgements = [judge(cell) for cell in run.cells]
+    count = len(judgements)
+    bad = sum(judgement.outcome == "bad" for judgement in judgements)
+    unfinished = sum(judgement.outcome == "unfinished" for judgement in judgements)
+    if bad or not count:
+        return Verdict("bad", f"{bad} of {count} cells bad" if count else "no cells were found", 1)
+    if unfinished:
+        return Verdict("unfinished", f"{unfinished} of {count} cells not finished; the same command continues", 4)
+    submittable = sum(result.validity.submittable for result in run.results)
+    return Verdict("good", f"{count} of {count} cells ran well, {submittable} of them submittable", 0)

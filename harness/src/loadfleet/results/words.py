@@ -1,0 +1,60 @@
+"""Numbers in words: every one with its unit, thousands grouped, as many digits as carry meaning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from loadfleet.results.model import Accuracy, Metric
+
+_BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def number(value: float) -> str:
+    """At least four significant digits, thousands grouped: 48,123; 1,234.5; 123.4; 12.35; 0.01234."""
+    size = abs(value)
+    if size >= 10_000 or (value == int(value) and size >= 100):
+        return f"{value:,.0f}"
+    if size >= 100:
+        return f"{value:,.1f}"
+    return f"{value:.2f}" if size >= 1 else f"{value:.4g}"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number and its unit, `-` for None."""
+    return "-" if value is None else f"{number(value)} {unit}".rstrip()
+
+
+def percent(value: float | None) -> str:
+    """Per cent with three decimals: targets differ in the third (99 % of 90.874 is 89.965)."""
+    return "-" if value is None else f"{value:.3f} %"
+
+
+def size(count: int | float | None) -> str:
+    """Bytes in binary units."""
+    if count is None:
+        return "-"
+    value = float(count)
+    for unit in _BINARY[:-1]:
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} {_BINARY[-1]}"
+
+
+def metric(value: Metric | None) -> str:
+    """`1,234 Samples/s`, `-` for a mode that measures nothing."""
+    return "-" if value is None else quantity(value.value, value.unit)
+
+
+def accuracy(value: Accuracy | None) -> str:
+    """Value, target and whether it is met; a subset says how many samples it has instead of being judged."""
+    if value is None:
+        return "-"
+    text = percent(value.value)
+    if value.target is None:
+        return f"{text}, no target"
+    text += f", target {percent(value.target)}: "
+    if value.met is None:
+        return f"{text}not judged: {value.samples:,} of {value.total:,} samples"
+    return text + ("yes" if value.met else "no")
