@@ -54,8 +54,7 @@ def test_the_page_is_whole_and_needs_nothing_else(tmp_path: Path) -> None:
 
 
 def test_the_page_shows_what_it_promises(tmp_path: Path) -> None:
-    effective = {"min_duration_ms": 1000}
-    run = run_folder(tmp_path, result(loadgen={"effective": effective}), result(mode="accuracy"), telemetry=True)
+    run = run_folder(tmp_path, result(), result(mode="accuracy"), telemetry=True)
     page = page_of(run)
     for text in (
         RUN_ID,
@@ -65,7 +64,6 @@ def test_the_page_shows_what_it_promises(tmp_path: Path) -> None:
         "target 75.636 %",
         "44.00 ms",
         "Resident memory",
-        "(differs)",
         "1.23.2",
         "cd" * 32,
         "loadfleet cell run cell.json",
@@ -74,6 +72,23 @@ def test_the_page_shows_what_it_promises(tmp_path: Path) -> None:
     ):
         assert text in page
     assert page.count("<svg") == 2 + 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("requested", "effective", "differs"),
+    [
+        ({"min_duration": 600000}, {"effective_min_duration_ms": 600000}, False),
+        ({"min_duration": 600000}, {"effective_min_duration_ms": 20000}, True),
+        ({"target_latency": 12.5}, {"effective_target_latency_ns": 12500000}, False),
+        ({"accuracy_sample_count_override": 1000}, {"effective_accuracy_sample_count": 10833}, True),
+    ],
+)
+def test_settings_loadgen_did_not_take_stand_out(
+    tmp_path: Path, requested: dict[str, float], effective: dict[str, float], differs: bool
+) -> None:
+    value = result()
+    value["loadgen"].update(requested=requested, effective=effective)
+    assert ("(differs)" in page_of(run_folder(tmp_path, value))) is differs
 
 
 def test_everything_is_escaped(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def invalid(execution: str, *reasons: str, **checks: bool) -> dict[str, Any]:
     validity: dict[str, Any] = {"loadgen": "INVALID", "submittable": False, "reasons": list(reasons)}
     if checks:
         validity["checks"] = checks
-    return result("Server", execution=execution, validity=validity, exit_code=1)
+    return result("Server", execution=execution, validity=validity)
 
 
 def unjudged() -> dict[str, Any]:

@@ -75,7 +75,7 @@ _EXPLANATIONS = {
     "no accuracy": "the accuracy was not computed",
     "below target": "the accuracy is below its target",
     "incomplete": "not every sample of the data set was answered",
-    "failed": "the cell ended with exit status 1",
+    "bad": "the cell ended with exit status 1",
 }
 
 
@@ -93,7 +93,7 @@ def _fault(result: Result) -> str:
             return "incomplete"
     elif result.validity.loadgen is None:
         return "no verdict"
-    return "failed" if result.exit_code and not forgiven else ""
+    return "bad" if result.exit_code else ""
 
 
 def verdict(run: RunResults) -> Verdict:

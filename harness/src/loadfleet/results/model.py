@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 State = Literal["done", "failed", "missing", "unreadable", "pending", "running"]
 # Phases of status.json in which a run can still be continued by the same command.
-RESUMABLE_PHASES = frozenset({"starting", "running", "stopped", "interrupted"})
+RESUMABLE_PHASES = frozenset({"starting", "running", "stopped", "interrupted", "refused"})
 _HOST_FILES = ("run.json", "status.json", "plan.json", "system.json")
 
 

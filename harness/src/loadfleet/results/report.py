@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -146,17 +147,38 @@ def _facts(result: Result) -> list[tuple[str, str]]:
 
 
 def _settings(result: Result) -> list[tuple[str, str, str, bool]]:
-    """Rows name, requested, effective, differs; requested settings first."""
-    requested, effective = result.loadgen.requested, result.loadgen.effective
-    return [
-        (
-            name,
-            _value(requested[name]) if name in requested else "",
-            _value(effective[name]) if name in effective else "",
-            name in requested and name in effective and _value(requested[name]) != _value(effective[name]),
-        )
-        for name in dict.fromkeys([*requested, *effective])
-    ]
+    """Rows name, requested, effective, differs; requested settings first, then what LoadGen says beyond them."""
+    requested, effective = result.loadgen.requested, dict(result.loadgen.effective)
+    rows = []
+    for name, asked in requested.items():
+        key, factor = _effective(name, effective)
+        used = effective.pop(key, None)
+        differs = used is not None and not _same(asked, used, factor)
+        rows.append((name, _value(asked), "" if used is None else f"{_value(used)}{_UNITS.get(factor, '')}", differs))
+    return rows + [(name.removeprefix("effective_"), "", _value(value), False) for name, value in effective.items()]
+
+
+_UNITS = {1e6: " ns"}
+
+
+def _effective(name: str, effective: Mapping[str, Any]) -> tuple[str, float]:
+    """Key of the detail log for a user.conf key, and the factor from user.conf's unit (times in ms) to the log's."""
+    stem = name.removesuffix("_override")
+    for key, factor in (
+        (name, 1.0),
+        (f"effective_{stem}", 1.0),
+        (f"effective_{stem}_ms", 1.0),
+        (f"effective_{stem}_ns", 1e6),
+    ):
+        if key in effective:
+            return key, factor
+    return "", 1.0
+
+
+def _same(asked: object, used: object, factor: float) -> bool:
+    if isinstance(asked, int | float) and isinstance(used, int | float):
+        return math.isclose(asked * factor, used, rel_tol=1e-4)
+    return asked == used
 
 
 def _versions(result: Result) -> list[tuple[str, str]]:
