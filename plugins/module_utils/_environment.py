@@ -43,7 +43,11 @@ def outdated(folder: str, layers: List[Dict[str, Any]]) -> List[str]:
 
 # First match wins: what pip or venv prints, what it means, what to do.
 COMPLAINTS = (
-    (r"No space left on device|Errno 28", "the disk is full", "free space below {path}, or set store_path to a larger disk"),
+    (
+        r"No space left on device|Errno 28",
+        "the disk is full",
+        "free space below {path}, or set store_path to a larger disk",
+    ),
     (
         r"No module named '?(ensurepip|venv)|ensurepip is not available",
         "this Python cannot make environments",
@@ -60,7 +64,7 @@ COMPLAINTS = (
         "give the host a package source, or a folder of wheels by wheelhouse_path",
     ),
     (
-        r"NewConnectionError|Temporary failure in name|Max retries|ConnectTimeout|Connection (refused|reset)|ProxyError",
+        r"NewConnectionError|Temporary failure in name|Max retries|Connect(Timeout|ion refused|ion reset)|ProxyError",
         "the host reaches no package source",
         "give the host network access or a pip configuration, or set wheelhouse_path to a folder of wheels",
     ),

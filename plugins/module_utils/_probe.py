@@ -85,7 +85,7 @@ def cpu(root: str, run: Runner) -> Facts:
     return {
         "model": model,
         "vendor": info.get("vendor_id") or info.get("CPU implementer"),
-        "sockets": len(set(package for package, _core in places)) or None,
+        "sockets": len({package for package, _core in places}) or None,
         "cores": len(set(places)) or None,
         "threads": len(places) or (read(root, "/proc/cpuinfo") or "").count("processor\t") or None,
         "numa_nodes": len(listing(root, "/sys/devices/system/node/node[0-9]*")) or None,
@@ -268,11 +268,11 @@ def operating_system(root: str) -> Facts:
     """Distribution and kernel."""
     text = read(root, "/etc/os-release") or read(root, "/usr/lib/os-release") or ""
     release = {key: value.strip("\"'") for key, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)}
-    kin = [release.get("ID", "")] + release.get("ID_LIKE", "").split()
+    kin = {release.get("ID"), *release.get("ID_LIKE", "").split()}
     family = None
-    if {"debian", "ubuntu"} & set(kin):
+    if {"debian", "ubuntu"} & kin:
         family = "Debian"
-    elif {"rhel", "fedora", "centos"} & set(kin):
+    elif {"rhel", "fedora", "centos"} & kin:
         family = "RedHat"
     return {
         "id": release.get("ID"),
@@ -330,7 +330,7 @@ def kibibytes(count: int) -> str:
 
 def description(facts: Facts, name: str) -> Dict[str, str]:
     """MLCommons' 35 system keys, from measurement alone; "" where nothing was measured."""
-    values = {key: "" for key in DESCRIPTION_KEYS}
+    values = dict.fromkeys(DESCRIPTION_KEYS, "")
     processor, ram, disk, system = facts["cpu"], facts["memory"], facts["storage"], facts["os"]
     sockets, cores = processor["sockets"], processor["cores"]
     values.update({
@@ -341,7 +341,7 @@ def description(facts: Facts, name: str) -> Dict[str, str]:
         "host_processor_core_count": str(cores // sockets) if cores and sockets else "",
         "host_processor_frequency": "%.2f GHz" % (processor["max_mhz"] / 1000) if processor["max_mhz"] else "",
         "host_processor_caches": ", ".join(
-            "%s %s%s" % (cache["name"], kibibytes(cache["size_kib"]), " x %d" % cache["count"]) for cache in processor["caches"]
+            "%s %s x %d" % (cache["name"], kibibytes(cache["size_kib"]), cache["count"]) for cache in processor["caches"]
         ),
         "host_processor_interconnect": "N/A" if sockets == 1 else "",
         "host_memory_capacity": gigabytes(sum(m["size_bytes"] for m in ram["modules"]) or ram["total_bytes"]),
@@ -355,13 +355,14 @@ def description(facts: Facts, name: str) -> Dict[str, str]:
         "operating_system": ", ".join(
             filter(None, (system["name"], "Linux " + system["kernel"] if system["kernel"] else ""))
         ),
-        "other_software_stack": ", ".join(
-            ["Python " + facts["python"]["version"]]
-            + sorted(set("%s driver %s" % (a["vendor"].upper(), a["driver"]) for a in facts["accelerators"] if a["driver"]))
-        ),
+        "other_software_stack": ", ".join(["Python " + facts["python"]["version"], *_drivers(facts["accelerators"])]),
     })  # fmt: skip
     values.update(_accelerator_keys(facts["accelerators"]))
     return values
+
+
+def _drivers(found: List[Facts]) -> List[str]:
+    return sorted({"%s driver %s" % (one["vendor"].upper(), one["driver"]) for one in found if one["driver"]})
 
 
 def _modules(modules: List[Facts]) -> str:
@@ -387,10 +388,10 @@ def _networking(cards: List[Facts]) -> str:
 def _accelerator_keys(found: List[Facts]) -> Dict[str, str]:
     keys = [key for key in DESCRIPTION_KEYS if key.startswith("accelerator_")]
     if not found:
-        return dict({key: "N/A" for key in keys}, accelerators_per_node="0")
+        return dict(dict.fromkeys(keys, "N/A"), accelerators_per_node="0")
 
     def distinct(field: str, text: Callable[[Any], str] = str) -> str:
-        return ", ".join(sorted(set(text(one[field]) for one in found if one[field])))
+        return ", ".join(sorted({text(one[field]) for one in found if one[field]}))
 
     return {
         "accelerators_per_node": str(len(found)),
@@ -403,16 +404,19 @@ def _accelerator_keys(found: List[Facts]) -> Dict[str, str]:
     }
 
 
-def system(facts: Facts, name: str, overrides: Dict[str, str]) -> Facts:
+def system(facts: Facts, name: str, overrides: Dict[str, Any], fallbacks: Dict[str, Any]) -> Facts:
     """The system.json of a host: what was measured, its MLCommons description, and a digest of both.
 
     Raises:
-        ValueError: An override names a key that MLCommons does not know.
+        ValueError: An override or fallback names a key that MLCommons does not know.
     """
-    unknown = sorted(set(overrides) - set(DESCRIPTION_KEYS))
+    unknown = sorted((set(overrides) | set(fallbacks)) - set(DESCRIPTION_KEYS))
     if unknown:
-        raise ValueError("unknown system keys: %s (known: %s)" % (", ".join(unknown), ", ".join(DESCRIPTION_KEYS)))
-    values = dict(description(facts, name), **{key: str(value) for key, value in overrides.items() if value is not None})
+        raise ValueError("unknown keys: %s (known: %s)" % (", ".join(unknown), ", ".join(DESCRIPTION_KEYS)))
+    values = description(facts, name)
+    values.update({key: str(value) for key, value in overrides.items() if value is not None})
+    unmeasured = [key for key in DESCRIPTION_KEYS if not values[key] and key not in DECLARED_KEYS]
+    values.update({key: str(value) for key, value in fallbacks.items() if not values[key] and value is not None})
     identity = {key: value for key, value in facts.items() if key not in VOLATILE_FACTS}
     identity["memory"] = {key: value for key, value in facts["memory"].items() if key != "available_bytes"}
     text = json.dumps({"name": name, "measured": identity, "description": values}, sort_keys=True)
@@ -422,5 +426,5 @@ def system(facts: Facts, name: str, overrides: Dict[str, str]) -> Facts:
         "digest": "sha256:" + hashlib.sha256(text.encode()).hexdigest(),
         "measured": facts,
         "description": values,
-        "unmeasured": [key for key in DESCRIPTION_KEYS if not values[key] and key not in DECLARED_KEYS],
+        "unmeasured": unmeasured,
     }

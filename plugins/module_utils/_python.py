@@ -22,7 +22,7 @@ def version(interpreter: str, run: Runner) -> Optional[Tuple[int, ...]]:
 
 
 def find(wanted: str, minimum: Tuple[int, ...], run: Runner) -> Optional[str]:
-    """The interpreter to use: the one that is wanted, else the running one, else the newest on PATH; None without one."""
+    """The interpreter to use: the wanted one, else the running one, else the newest on PATH; None without one."""
     if not wanted and sys.version_info[: len(minimum)] >= minimum and sys.executable:
         return sys.executable
     for name in (wanted,) if wanted else NAMES:

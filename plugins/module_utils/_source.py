@@ -18,7 +18,7 @@ def project_files(folder: str) -> List[str]:
     found = [name for name in ("pyproject.toml", "README.md") if os.path.isfile(os.path.join(folder, name))]
     for base, folders, names in os.walk(os.path.join(folder, "src")):
         folders[:] = [name for name in folders if name not in SKIPPED_FOLDERS and not name.endswith(".egg-info")]
-        found += [os.path.relpath(os.path.join(base, name), folder) for name in names if not name.endswith((".pyc", ".pyo"))]
+        found += [os.path.relpath(os.path.join(base, name), folder) for name in names if not name.endswith(".pyc")]
     return sorted(found)
 
 

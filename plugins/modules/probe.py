@@ -14,7 +14,7 @@ description:
   - Reads C(/proc), C(/sys), C(/etc/os-release) and the tools that are there, and changes nothing.
   - Does in one call what would cost a dozen small ones, since starting a module costs more than what it does.
   - Never invents. What cannot be measured is V(none) in the facts and an empty string in the description.
-  - Memory modules need C(dmidecode) and root; accelerators need C(nvidia-smi) or C(rocm-smi). Their absence is no error.
+  - Memory modules need C(dmidecode) and root; accelerators need C(nvidia-smi) or C(rocm-smi). None is needed.
 extends_documentation_fragment:
   - loadfleet.mlperf.attributes
   - loadfleet.mlperf.attributes.group
@@ -42,6 +42,12 @@ options:
     description:
       - Values of the MLCommons system description that people know and software cannot measure, such as C(cooling).
       - They win over what was measured.
+    type: dict
+    default: {}
+  fallbacks:
+    description:
+      - Values for keys that turn out neither measurable nor given in O(overrides).
+      - RV(unmeasured) still lists those keys.
     type: dict
     default: {}
   capabilities:
@@ -182,9 +188,9 @@ class Probe:
         facts = self._facts(expand(params["store_path"]))
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", params["name"] or platform.node()).strip("-.") or "system"
         try:
-            system = _probe.system(facts, name, params["overrides"])
+            system = _probe.system(facts, name, params["overrides"], params["fallbacks"])
         except ValueError as error:
-            self.module.fail_json(msg="system_description_overrides: %s" % error)
+            self.module.fail_json(msg="system description: %s" % error)
         return {
             "changed": False,
             "facts": facts,
@@ -248,7 +254,7 @@ class Probe:
         path = shutil.which(command[0])
         if path is None:
             return 127, ""
-        status, out, _err = self.module.run_command([path] + command[1:], environ_update={"LC_ALL": "C"})
+        status, out, _err = self.module.run_command([path, *command[1:]], environ_update={"LC_ALL": "C"})
         return status, out
 
 
@@ -258,6 +264,7 @@ def main() -> None:
             "store_path": {"type": "str", "default": "~/.cache/loadfleet"},
             "name": {"type": "str", "default": ""},
             "overrides": {"type": "dict", "default": {}},
+            "fallbacks": {"type": "dict", "default": {}},
             "capabilities": {"type": "list", "elements": "str", "default": []},
             "packages": {"type": "list", "elements": "str", "default": []},
             "python": {"type": "str", "default": ""},

@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - Loadfleet contributors (@loadfleet)
 description:
-  - Makes an environment and installs layers into it, each from a lock file with hashes or from sources on the controller.
+  - Makes an environment and installs layers into it, each from a lock file or from sources on the controller.
   - A layer that is complete leaves a stamp with its digest, so that looking again costs a few calls of C(stat).
     An interrupted installation leaves no stamp and is done again.
   - With O(locks) the environment's folder is named after their digest and O(path) is a link to it. New lock files
@@ -131,6 +131,8 @@ from ansible_collections.loadfleet.mlperf.plugins.module_utils import _environme
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import locked, write_json
 
 PATIENCE_S = 900
+# The account's own packages and habits must not decide what an environment holds.
+CLEAN = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_USER": "0", "PYTHONNOUSERSITE": "1", "LC_ALL": "C"}
 
 
 class Environment:
@@ -188,9 +190,10 @@ class Environment:
         minimum = tuple(int(part) for part in params["python_minimum"].split("."))
         interpreter = _python.find(params["python"], minimum, self._ask)
         if interpreter is None:
+            tried = " (tried %r)" % params["python"] if params["python"] else ""
             self.module.fail_json(
-                msg="no Python %s or newer on this host%s; fix: install one (the role system_packages does), or name it in "
-                "python_venv_python" % (params["python_minimum"], " (tried %r)" % params["python"] if params["python"] else "")
+                msg="no Python %s or newer on this host%s; fix: install one (the role system_packages does), or name it "
+                "in python_venv_python" % (params["python_minimum"], tried)
             )
         shutil.rmtree(self.folder, ignore_errors=True)
         self._run([interpreter, "-m", "venv", self.folder], "could not be made", interpreter)
@@ -241,9 +244,7 @@ class Environment:
         return status, out
 
     def _run(self, command: list, what: str, interpreter: str = "") -> None:
-        # A pip from the controller's environment variables must not decide where the host installs to.
-        clean = {"PIP_REQUIRE_VIRTUALENV": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONNOUSERSITE": "1", "LC_ALL": "C"}
-        status, out, err = self.module.run_command(command, environ_update=clean)
+        status, out, err = self.module.run_command(command, environ_update=CLEAN)
         if status != 0:
             self._fail(what, out + err, interpreter)
 
@@ -255,7 +256,8 @@ class Environment:
 
 
 def _lines(state: dict) -> str:
-    return "".join("%s: %s\n" % (name, (value or "absent")[:32]) for name, value in sorted(state.items()) if value != "")
+    shown = {name: (value or "absent")[:32] for name, value in state.items() if value != ""}
+    return "".join("%s: %s\n" % pair for pair in sorted(shown.items()))
 
 
 def main() -> None:

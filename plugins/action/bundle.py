@@ -1,0 +1,139 @@
+# Copyright (c) Loadfleet contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Fetches what the controller lacks of a run, and puts it in place whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.loadfleet.mlperf.plugins.module_utils import _tree
+from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand
+
+MODULE = "loadfleet.mlperf.bundle"
+
+
+class ActionModule(ActionBase):
+    """See the documentation of the module of the same name."""
+
+    TRANSFERS_FILES = True
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Compare, fetch, verify, rename."""
+        super().run(tmp, task_vars)
+        args = dict(self._task.args)
+        for name in ("run_dir", "dest"):
+            if not args.get(name):
+                raise AnsibleActionFail("missing required argument: %s" % name)
+        dest = expand(args["dest"])
+        host = os.path.basename(dest)
+        if host.startswith("."):
+            raise AnsibleActionFail("dest %s: a host's folder does not begin with a dot" % dest)
+        landing = Landing(dest)
+        try:
+            if self._connection.transport == "local" and not self._play_context.become:
+                result = self._copy(expand(args["run_dir"]), landing)
+            else:
+                result = self._fetch(args, landing, task_vars or {})
+        except (_tree.TreeError, OSError) as error:
+            raise AnsibleActionFail("logs of %s: %s; what was there before is untouched" % (host, error)) from error
+        return dict(result, dest=dest)
+
+    def _copy(self, source: str, landing: Landing) -> dict[str, Any]:
+        if not os.path.isdir(source):
+            return _answer(False, {}, [], True)
+        manifest = _tree.manifest(source)
+        wanted = _tree.differing(landing.present, manifest)
+        changed = bool(wanted) or landing.has_more_than(manifest)
+        if changed and not self._task.check_mode:
+            landing.land(manifest, wanted, lambda folder: _tree.copy(source, wanted, folder))
+        return _answer(changed, manifest, wanted, False)
+
+    def _fetch(self, args: dict[str, Any], landing: Landing, task_vars: dict[str, Any]) -> dict[str, Any]:
+        try:
+            remote = self._connection._shell.join_path(self._make_tmp_path(), "logs.tar.gz")
+            args["archive"] = remote
+            args["present"] = {name: entry["sha256"] for name, entry in landing.present.items()}
+            answer = self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars)
+            if answer.get("failed"):
+                return answer
+            manifest, packed = answer["manifest"], answer["packed"]
+            if answer["changed"] and not self._task.check_mode:
+                landing.land(manifest, list(packed), lambda folder: self._take(remote, packed, folder))
+            return _answer(answer["changed"], manifest, list(packed), answer["missing"])
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+
+    def _take(self, remote: str, packed: _tree.Manifest, folder: str) -> None:
+        if not packed:
+            return
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(folder), prefix=".archive-") as place:
+            local = os.path.join(place, "logs.tar.gz")
+            self._connection.fetch_file(remote, local)
+            _tree.unpack(local, packed, folder)
+
+
+class Landing:
+    """A host's folder on the controller, replaced by rename."""
+
+    def __init__(self, dest: str) -> None:
+        self.dest = dest
+        self.parent, self.host = os.path.split(dest)
+        self._aside = os.path.join(self.parent, ".%s.old" % self.host)
+        if not os.path.exists(dest) and os.path.isdir(self._aside):
+            # Killed between the two renames of an earlier call.
+            os.rename(self._aside, dest)
+        self.present = _tree.manifest(dest)
+
+    def has_more_than(self, manifest: _tree.Manifest) -> bool:
+        """Whether files lie here that the host no longer has."""
+        return bool(set(self.present) - set(manifest))
+
+    def land(self, manifest: _tree.Manifest, wanted: list[str], fill: Any) -> None:
+        """Make the folder hold exactly the manifest's files.
+
+        Args:
+            manifest: All files of the host.
+            wanted: Those that are new; `fill` puts them into the folder it is given.
+            fill: Called once with the temporary folder.
+        """
+        os.makedirs(self.parent, exist_ok=True)
+        fresh = tempfile.mkdtemp(dir=self.parent, prefix=".%s." % self.host, suffix=".tmp")
+        try:
+            fill(fresh)
+            _tree.keep(self.dest, set(manifest) - set(wanted), fresh)
+            _tree.sync(fresh)
+            # Temporary folders are private; results are for everybody who may see the folder above.
+            shutil.copymode(self.parent, fresh)
+            if os.path.isdir(self.dest):
+                self._set_aside(_tree.superseded(self.dest, fresh))
+                shutil.rmtree(self._aside, ignore_errors=True)
+                os.rename(self.dest, self._aside)
+            os.rename(fresh, self.dest)
+            _tree.sync_one(self.parent)
+            shutil.rmtree(self._aside, ignore_errors=True)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def _set_aside(self, lost: list[str]) -> None:
+        if not lost:
+            return
+        number = 1
+        while os.path.exists(place := os.path.join(self.parent, ".superseded", self.host, str(number))):
+            number += 1
+        _tree.keep(self.dest, lost, place)
+
+
+def _answer(changed: bool, manifest: _tree.Manifest, brought: list[str], missing: bool) -> dict[str, Any]:
+    return {
+        "changed": changed,
+        "missing": missing,
+        "brought": brought,
+        "bytes": sum(entry["bytes"] for entry in manifest.values()),
+    }
