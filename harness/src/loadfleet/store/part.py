@@ -1,0 +1,132 @@
+"""A file on its way into the store: `downloads/<sha256>.part`, verified while it is written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from loadfleet import files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadfleet.store.entry import Report
+
+CHUNK = 1 << 20
+PROGRESS_S = 5.0
+
+
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, amount: int, /) -> bytes: ...
+
+
+class SourceError(Exception):
+    """A source did not give the file; the message is the reason, without the source's name.
+
+    Args:
+        unreachable: The source could not be talked to, so that asking it for another name is futile.
+    """
+
+    def __init__(self, message: str, *, unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.unreachable = unreachable
+
+
+class BrokenTransferError(SourceError):
+    """The source stopped in the middle; what came is kept and the transfer can go on."""
+
+
+class WrongContentError(SourceError):
+    """The source has another file; what came of it was removed."""
+
+
+class Part:
+    """The partial file of one sha256. Only its lock's holder may use it.
+
+    Args:
+        path: Where it lies; may exist from an earlier attempt.
+        sha256: What the whole file must hash to.
+        size: Bytes of the whole file, where known.
+    """
+
+    def __init__(self, path: Path, sha256: str, size: int | None, report: Report) -> None:
+        self.path = path
+        self.sha256 = sha256
+        self.size = size
+        self._report = report
+
+    @property
+    def offset(self) -> int:
+        """Bytes that are there."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def finished(self) -> bool:
+        """Whether an earlier attempt brought the whole file and ended before it was moved; hashes only if it may be."""
+        return self.size is not None and self.offset == self.size and files.sha256(self.path) == self.sha256
+
+    def drop(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def write(self, stream: Readable, *, resume: bool = False, total: int | None = None) -> None:
+        """Take a stream to its end, then verify the whole file.
+
+        Args:
+            stream: The bytes; read in pieces.
+            resume: The stream continues the file at `offset`; otherwise the file starts anew.
+            total: Bytes of the whole file as the source announces them; used when `size` is unknown.
+
+        Raises:
+            BrokenTransferError: The stream ended early or failed.
+            WrongContentError: Size or digest are wrong.
+            OSError: The disk is full or not writable.
+        """
+        if None not in {self.size, total} and total != self.size:
+            raise WrongContentError(f"another file: {total:,} bytes instead of {self.size:,}")
+        expected = self.size if self.size is not None else total
+        digest = hashlib.sha256()
+        with self.path.open("ab" if resume else "wb") as output:
+            if resume:
+                self._hash_what_is_there(digest)
+            count, begun, spoke = output.tell(), time.monotonic(), time.monotonic()
+            before = count
+            while chunk := _read(stream):
+                count += len(chunk)
+                if expected is not None and count > expected:
+                    break
+                digest.update(chunk)
+                output.write(chunk)
+                if time.monotonic() - spoke > PROGRESS_S:
+                    spoke = time.monotonic()
+                    rate = (count - before) / (spoke - begun) / 1e6
+                    share = f" ({100 * count / expected:.0f} %)" if expected else ""
+                    self._report(f"  {count / 1e6:,.0f} MB{share}, {rate:.1f} MB/s")
+            output.flush()
+            os.fsync(output.fileno())
+        if expected is not None and count < expected:
+            raise BrokenTransferError(f"ended after {count:,} of {expected:,} bytes")
+        if expected is not None and count > expected:
+            self.drop()
+            raise WrongContentError(f"more than the {expected:,} bytes that were expected")
+        if digest.hexdigest() != self.sha256:
+            self.drop()
+            raise WrongContentError(f"another file: sha256 {digest.hexdigest()} instead of {self.sha256}")
+
+    def _hash_what_is_there(self, digest: hashlib._Hash) -> None:
+        with self.path.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+
+
+def _read(stream: Readable) -> bytes:
+    """Read on; a source's error is told apart from one of the disk that is written."""
+    import http.client  # noqa: PLC0415  only transfers need it
+    import zlib  # noqa: PLC0415
+
+    try:
+        return stream.read(CHUNK)
+    except (OSError, http.client.HTTPException, zlib.error) as error:
+        raise BrokenTransferError(f"stopped: {error or type(error).__name__}") from error

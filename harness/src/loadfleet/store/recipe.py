@@ -1,0 +1,122 @@
+"""From a catalogue entry to what the store must hold: its files, its digest, and what it is built from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loadfleet import catalogue
+from loadfleet.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class WantedFile:
+    """A file of an artefact.
+
+    Attributes:
+        name: Its name in the entry's folder.
+        sha256: What it must hash to; None when a build may decide.
+        size: Bytes, where the catalogue says.
+        sources: Where to take it from, in order (see the schema of an artefact).
+    """
+
+    name: str
+    sha256: str | None
+    size: int | None
+    sources: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Build:
+    """A function that makes files from other entries."""
+
+    entry_point: str
+    version: int
+    parameters: Mapping[str, Any]
+
+    def describe(self) -> dict[str, Any]:
+        return {"entry_point": self.entry_point, "version": self.version, "parameters": dict(self.parameters)}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything needed to make an entry, known without looking at the disk.
+
+    Attributes:
+        digest: Hexadecimal sha256 that names the entry: of its only declared file; of the names and digests of several;
+            else of the build: its inputs' digests, entry point, version and parameters.
+        embedded: Folder that paths of embedded sources are relative to.
+    """
+
+    kind: str
+    name: str
+    digest: str
+    files: tuple[WantedFile, ...]
+    build: Build | None
+    requires: tuple[Recipe, ...]
+    embedded: Path
+
+    @property
+    def folder(self) -> str:
+        """Name of its folder: readable, and unique for its content."""
+        return f"{self.name}-{self.digest[:12]}"
+
+    @property
+    def label(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+def resolve(kind: str, name: str) -> Recipe:
+    """The recipe of a catalogue entry, its inputs resolved.
+
+    Raises:
+        InputError: No such entry, it has no artefact, or its inputs lead back to it.
+    """
+    return _resolve(kind, name, ())
+
+
+def _resolve(kind: str, name: str, chain: tuple[tuple[str, str], ...]) -> Recipe:
+    if (kind, name) in chain:
+        circle = " needs ".join(f"{each[0]} {each[1]}" for each in (*chain, (kind, name)))
+        raise InputError(f"the catalogue goes in a circle: {circle}", fix="remove one of the `requires`")
+    entry = catalogue.get(kind, name)
+    artifact = entry.data.get("artifact")
+    if artifact is None:
+        raise InputError(f"{entry.kind} {name} has no files to store", fix=f"add `artifact` to {entry.path}")
+    wanted = tuple(
+        WantedFile(file["name"], file.get("sha256"), file.get("size"), tuple(file.get("sources", ())))
+        for file in artifact["files"]
+    )
+    build: Build | None = None
+    requires: tuple[Recipe, ...] = ()
+    if recipe := artifact.get("build"):
+        build = Build(recipe["entry_point"], recipe["version"], recipe.get("parameters", {}))
+        inside = (*chain, (entry.kind, name))
+        requires = tuple(_resolve(each["kind"], each["name"], inside) for each in recipe.get("requires", ()))
+    return Recipe(
+        kind=entry.kind,
+        name=name,
+        digest=_digest(wanted, build, requires),
+        files=wanted,
+        build=build,
+        requires=requires,
+        embedded=_PACKAGE if entry.shipped else entry.path.parent,
+    )
+
+
+def _digest(wanted: tuple[WantedFile, ...], build: Build | None, requires: tuple[Recipe, ...]) -> str:
+    if len(wanted) == 1 and wanted[0].sha256:
+        return wanted[0].sha256
+    if build is None:
+        value: Any = [[file.name, file.sha256] for file in wanted]
+    else:
+        value = {**build.describe(), "requires": [[each.kind, each.name, each.digest] for each in requires]}
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

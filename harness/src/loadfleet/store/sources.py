@@ -1,0 +1,136 @@
+"""One file from the first of its sources that has it: the operator's mirrors, then those of the catalogue, in order."""
+
+from __future__ import annotations
+
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loadfleet.errors import NotReadyError
+from loadfleet.store import download
+from loadfleet.store.guards import megabytes
+from loadfleet.store.part import Part, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from loadfleet.store.entry import Report
+    from loadfleet.store.recipe import Recipe, WantedFile
+    from loadfleet.store.wheels import Wheels
+
+_OFFLINE = "not asked: offline"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place that may have a file.
+
+    Attributes:
+        label: What people read, without passwords; recorded in `entry.json`.
+        fetch: Fills a part completely or raises SourceError.
+    """
+
+    label: str
+    fetch: Callable[[Part], None]
+
+
+class Sources:
+    """Where files come from on this host.
+
+    Args:
+        mirrors: Folders or URLs (file, http, https) that hold files under their sha256 or their name.
+        offline: Never use the network.
+        wheels: Where wheels are kept during one `ensure`.
+    """
+
+    def __init__(self, mirrors: Sequence[str], *, offline: bool, wheels: Wheels, report: Report) -> None:
+        self._mirrors = mirrors
+        self._offline = offline
+        self._wheels = wheels
+        self._report = report
+
+    def fetch(self, recipe: Recipe, file: WantedFile, part: Part) -> str:
+        """Fill the part; the label of the source that did.
+
+        Raises:
+            NotReadyError: No source has the file: lists what each answered, and how to supply it by hand.
+            OSError: The disk cannot be written.
+        """
+        if part.finished():
+            return "an earlier download"
+        answers = []
+        for source in self.of(recipe, file):
+            self._report(f"{file.name}: asking {source.label}")
+            try:
+                source.fetch(part)
+            except SourceError as error:
+                self._report(f"  {error}")
+                answers.append(f"\n  {source.label}: {error}")
+            else:
+                return source.label
+        size = f", {megabytes(file.size)}" if file.size is not None else ""
+        raise NotReadyError(
+            f"no source has {file.name} of {recipe.label} (sha256 {file.sha256}{size}):" + "".join(answers),
+            fix=f"put the file, named {file.name} or by its sha256, into a folder or on a web server, "
+            "and name that in artifact_mirrors (`--mirror`)",
+        )
+
+    def of(self, recipe: Recipe, file: WantedFile) -> Iterator[Source]:
+        """The sources of a file in the order they are asked."""
+        for mirror in self._mirrors:
+            yield Source(f"mirror {download.shown(mirror)}", self._mirror(mirror, file))
+        for source in file.sources:
+            yield self._declared(source, recipe.embedded)
+
+    def _declared(self, source: Mapping[str, Any], embedded: Path) -> Source:
+        if source["type"] == "url":
+            return Source(f"url {download.shown(source['url'])}", lambda part: self._location(source["url"], part))
+        if source["type"] == "package":
+            label = f"package {source['package']} {source['version']}"
+            return Source(label, lambda part: self._package(source, part))
+        return Source(f"embedded {source['path']}", lambda part: _copy(embedded / source["path"], part))
+
+    def _mirror(self, mirror: str, file: WantedFile) -> Callable[[Part], None]:
+        def fetch(part: Part) -> None:
+            answers = []
+            for name in (str(file.sha256), file.name):
+                try:
+                    self._location(f"{mirror.rstrip('/')}/{urllib.parse.quote(name)}", part)
+                except SourceError as error:
+                    if error.unreachable:
+                        raise
+                    answers.append(f"{name}: {error}")
+                else:
+                    return
+            raise SourceError("; ".join(answers))
+
+        return fetch
+
+    def _location(self, location: str, part: Part) -> None:
+        """A file at a URL or a plain path."""
+        parts = urllib.parse.urlsplit(location)
+        if parts.scheme in {"http", "https"}:
+            if self._offline:
+                raise SourceError(_OFFLINE, unreachable=True)
+            download.fetch(location, part, self._report)
+        else:
+            path = urllib.request.url2pathname(parts.path) if parts.scheme == "file" else location
+            _copy(Path(path).expanduser(), part)
+
+    def _package(self, source: Mapping[str, Any], part: Part) -> None:
+        if self._offline:
+            raise SourceError(_OFFLINE, unreachable=True)
+        self._wheels.fetch(source, part)
+
+
+def _copy(path: Path, part: Part) -> None:
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError:
+        raise SourceError("not there") from None
+    except OSError as error:
+        raise SourceError(str(error.strerror)) from error
+    with stream:
+        part.write(stream, total=path.stat().st_size)

@@ -1,0 +1,260 @@
+"""The store: find, ensure, verify and remove artefacts."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loadfleet import files
+from loadfleet.store import builds, recipe
+from loadfleet.store.entry import FileRecord, Report, StoreEntry
+from loadfleet.store.guards import exclusive, megabytes, require_space, words_for_errors
+from loadfleet.store.part import Part
+from loadfleet.store.sources import Sources
+from loadfleet.store.wheels import Wheels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from loadfleet.store.recipe import Recipe, WantedFile
+
+
+def _silent(_message: str) -> None:
+    """Report to nobody."""
+
+
+class Store:
+    """Verified models and data sets below `<path>/artifacts/<kind>/<name>-<digest12>/`.
+
+    Nothing is touched before it is needed; a store that does not exist yet is empty.
+
+    Args:
+        path: `store_path` of the host.
+        mirrors: Folders or URLs that are asked before the catalogue's own sources.
+        offline: Never use the network.
+    """
+
+    def __init__(self, path: Path | str, mirrors: Sequence[str] = (), *, offline: bool = False) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self.mirrors = tuple(str(mirror) for mirror in mirrors)
+        self.offline = offline
+
+    def find(self, kind: str, name: str) -> StoreEntry | None:
+        """The entry that the catalogue wants, when it is here and untouched; nothing is hashed.
+
+        Raises:
+            InputError: The catalogue has no such entry, or it has no files.
+            NotReadyError: The store cannot be read.
+        """
+        wanted = recipe.resolve(kind, name)
+        with words_for_errors(self.path):
+            entry = self._read(wanted)
+            return entry if entry is not None and entry.untouched() else None
+
+    def ensure(self, kind: str, name: str, *, dry_run: bool = False, report: Report | None = None) -> StoreEntry:
+        """Have an artefact: nothing but a few stats when it is here; else it is fetched or built, and verified.
+
+        Args:
+            kind: As in the catalogue.
+            name: As in the catalogue.
+            dry_run: Only say what would be done; the answer has `changed`, and no files when it is not here.
+            report: Told what is going on, one line at a time.
+
+        Raises:
+            InputError: The catalogue has no such entry, or it has no files.
+            NotReadyError: No source has it, a build failed, or the store or disk cannot be used; nothing is visible of
+                what was begun, and what was downloaded is continued next time.
+        """
+        say = report or _silent
+        wanted = recipe.resolve(kind, name)
+        with words_for_errors(self.path):
+            return self._plan(wanted, say) if dry_run else self._ensure(wanted, say)
+
+    def entries(self) -> list[StoreEntry]:
+        """Everything that lies in the store, also what the catalogue no longer names, by kind and name.
+
+        Raises:
+            NotReadyError: The store cannot be read.
+        """
+        with words_for_errors(self.path):
+            folders = sorted(self._artifacts.glob("*/*/"))
+            found = [StoreEntry.read(folder) for folder in folders if not folder.name.startswith(".")]
+            return [entry for entry in found if entry is not None]
+
+    def verify(self, entry: StoreEntry) -> list[str]:
+        """Hash the files of an entry; what is wrong with them, in words.
+
+        Raises:
+            NotReadyError: A file cannot be read.
+        """
+        with words_for_errors(self.path):
+            return entry.problems()
+
+    def remove(self, entry: StoreEntry) -> None:
+        """Remove an entry; it disappears at once, its files a moment later.
+
+        Raises:
+            NotReadyError: The store cannot be written.
+        """
+        with words_for_errors(self.path), self._lock(f"{entry.kind}-{entry.path.name}", _silent):
+            if entry.path.is_dir():
+                _discard(entry.path)
+
+    @property
+    def _artifacts(self) -> Path:
+        return self.path / "artifacts"
+
+    @property
+    def _downloads(self) -> Path:
+        return self.path / "downloads"
+
+    def _folder(self, wanted: Recipe) -> Path:
+        return self._artifacts / wanted.kind / wanted.folder
+
+    def _read(self, wanted: Recipe) -> StoreEntry | None:
+        """The entry of a recipe, if its records are what the catalogue declares; its files are not looked at."""
+        entry = StoreEntry.read(self._folder(wanted))
+        if entry is None or entry.digest != f"sha256:{wanted.digest}":
+            return None
+        recorded = {record.name: record.sha256 for record in entry.files}
+        for file in wanted.files:
+            if file.name not in recorded or file.sha256 not in {None, recorded[file.name]}:
+                return None
+        return entry
+
+    @contextmanager
+    def _lock(self, name: str, report: Report) -> Iterator[None]:
+        with exclusive(
+            self.path / "locks" / f"{name}.lock",
+            lambda: report(f"waiting for another process that has the lock of {name}"),
+        ):
+            yield
+
+    def _ensure(self, wanted: Recipe, report: Report) -> StoreEntry:
+        entry = self._read(wanted)
+        if entry is not None and entry.untouched():
+            return entry
+        with self._lock(f"{wanted.kind}-{wanted.folder}", report):
+            entry = self._read(wanted)  # another process may have made it while we waited
+            if entry is not None and (entry.untouched() or self._rescued(entry, report)):
+                return entry
+            return self._make(wanted, report)
+
+    def _rescued(self, entry: StoreEntry, report: Report) -> bool:
+        """Whether an entry whose files look touched has the right content all the same (a copied store)."""
+        report(f"{entry.kind} {entry.name}: files look changed since they were verified; hashing them")
+        if problems := entry.problems():
+            report(f"{entry.kind} {entry.name}: {'; '.join(problems)}; making it again")
+            return False
+        try:
+            entry.restamped().write(entry.path)
+        except OSError as error:  # a store that is mounted read-only serves as it is
+            report(f"{entry.kind} {entry.name}: right, but that cannot be noted: {error.strerror}")
+        return True
+
+    def _make(self, wanted: Recipe, report: Report) -> StoreEntry:
+        folder = self._folder(wanted)
+        requires = [self._ensure(each, report) for each in wanted.requires]
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self._downloads.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.parent.glob(f".{folder.name}.*"):  # of killed processes: we hold the lock
+            shutil.rmtree(leftover)
+        staging = folder.parent / f".{folder.name}.{os.getpid()}.new"
+        staging.mkdir()
+        try:
+            if wanted.build is None:
+                records, source = self._collect(wanted, staging, report)
+            else:
+                source = f"build {wanted.build.entry_point} version {wanted.build.version}"
+                report(f"{wanted.label}: {source}")
+                require_space(staging, sum(file.size or 0 for file in wanted.files))
+                inputs = {each.name: each.path for each in requires}
+                records = builds.run(wanted, wanted.build, inputs, staging)
+            entry = StoreEntry(
+                kind=wanted.kind,
+                name=wanted.name,
+                path=folder,
+                digest=f"sha256:{wanted.digest}",
+                files=records,
+                source=source,
+                created=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                recipe=wanted.build.describe() if wanted.build else None,
+                requires=tuple({"kind": each.kind, "name": each.name, "digest": each.digest} for each in requires),
+                changed=True,
+            )
+            _publish(entry, staging)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+        report(f"{wanted.label}: ready, {megabytes(entry.size)} in {folder}")
+        return entry
+
+    def _collect(self, wanted: Recipe, staging: Path, report: Report) -> tuple[tuple[FileRecord, ...], str]:
+        """Fetch every file into the staging folder; their records and where they came from."""
+        parts = [self._part(file, report) for file in wanted.files]
+        require_space(staging, sum(max(0, (part.size or 0) - part.offset) for part in parts))
+        labels = []
+        with Wheels(self._downloads, report) as wheels:
+            sources = Sources(self.mirrors, offline=self.offline, wheels=wheels, report=report)
+            for file, part in zip(wanted.files, parts, strict=True):
+                with self._lock(part.sha256, report):
+                    labels.append(sources.fetch(wanted, file, part))
+                    shutil.move(part.path, staging / file.name)
+        records = tuple(FileRecord.of(staging, file.name, file.sha256) for file in wanted.files)
+        return records, "; ".join(dict.fromkeys(labels))
+
+    def _part(self, file: WantedFile, report: Report) -> Part:
+        sha256 = str(file.sha256)  # the schema demands it of every file that has sources
+        return Part(self._downloads / f"{sha256}.part", sha256, file.size, report)
+
+    def _plan(self, wanted: Recipe, report: Report) -> StoreEntry:
+        """What `_ensure` would do, told and returned; nothing is written, nothing hashed."""
+        entry = self._read(wanted)
+        if entry is not None and entry.untouched():
+            return entry
+        if entry is not None:
+            report(
+                f"{wanted.label}: files look changed since they were verified; would hash them, make it again if wrong"
+            )
+            return replace(entry, changed=True)
+        for each in wanted.requires:
+            self._plan(each, report)
+        if wanted.build is None:
+            with Wheels(self._downloads, report) as wheels:
+                sources = Sources(self.mirrors, offline=self.offline, wheels=wheels, report=report)
+                labels = [[source.label for source in sources.of(wanted, file)] for file in wanted.files]
+            for file, names in zip(wanted.files, labels, strict=True):
+                size = f" ({megabytes(file.size)})" if file.size is not None else ""
+                report(f"{wanted.label}: would fetch {file.name}{size} from the first that has it: {', '.join(names)}")
+            source = labels[0][0] if labels[0] else ""
+        else:
+            source = f"build {wanted.build.entry_point} version {wanted.build.version}"
+            report(f"{wanted.label}: would {source}")
+        return StoreEntry(
+            wanted.kind, wanted.name, self._folder(wanted), f"sha256:{wanted.digest}", source=source, changed=True
+        )
+
+
+def _publish(entry: StoreEntry, staging: Path) -> None:
+    """Make a staging folder the entry's folder, in one rename, after everything in it has reached the disk."""
+    for record in entry.files:
+        (staging / record.name).chmod(0o444)
+        with (staging / record.name).open("rb") as stream:
+            os.fsync(stream.fileno())
+    entry.write(staging)
+    if entry.path.exists():
+        _discard(entry.path)
+    staging.rename(entry.path)
+    files.sync_folder(entry.path.parent)
+
+
+def _discard(folder: Path) -> None:
+    """Take a folder out of sight, then delete it."""
+    hidden = folder.parent / f".{folder.name}.{os.getpid()}.old"
+    folder.rename(hidden)
+    shutil.rmtree(hidden)
