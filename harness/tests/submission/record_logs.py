@@ -1,8 +1,8 @@
 """Record data/logs.tar.xz again: `python record_logs.py FOLDER` (twenty minutes, next to no CPU).
 
-A system that only waits answers real LoadGen runs of the bert settings (mlperf.conf of the installed LoadGen): Offline and
-SingleStream, performance (600 s each) and accuracy (3072 bytes per answer). One LoadGen run per process. The archive holds
-the logs untouched, without the two accuracy logs of 64 MiB each.
+A system that only waits answers real LoadGen runs of the bert settings (mlperf.conf of the installed LoadGen):
+Offline and SingleStream, performance (600 s each) and accuracy (3072 bytes per answer). One LoadGen run per process.
+The archive holds the logs untouched, without the two accuracy logs of 64 MiB each.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KEPT = ("mlperf_log_detail.txt", "mlperf_log_summary.txt", "user.conf")
 
 
 def run(scenario: str, mode: str, folder: Path) -> None:
-    import mlperf_loadgen as loadgen
+    import mlperf_loadgen as loadgen  # noqa: PLC0415  (the parent process needs none)
 
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)

@@ -64,19 +64,16 @@ class Cell:
         """Why this cell cannot be submitted to a round, in words; empty when it can."""
         validity = self.result["validity"]
         reasons = [str(reason) for reason in validity.get("reasons") or []]
-        if self.result.get("execution", validity.get("execution")) != "valid":
-            reasons.append(f"execution is {self.result.get('execution')!r}: the round's minimums were lowered")
-        if validity.get("loadgen") == "INVALID" and not reasons:
+        if not reasons and validity.get("loadgen") == "INVALID":
             reasons.append("LoadGen says INVALID")
+        if not reasons and validity.get("execution") != "valid":
+            reasons.append(f"execution is {validity.get('execution')}: the round's minimums were lowered")
+        if not reasons and not validity.get("submittable"):
+            reasons.append("marked not submittable")
         if self.result.get("exit_code"):
             reasons.append(f"the run ended with exit code {self.result['exit_code']}")
-        accuracy = self.result.get("accuracy") or {}
-        if self.mode == "accuracy" and accuracy.get("met") is None:
-            reasons.append(f"accuracy of {accuracy.get('samples')} of {accuracy.get('total')} samples only")
         if self.result.get("round") not in (None, round_name):
             reasons.append(f"measured with the seeds of {self.result['round']}, not {round_name}")
-        if not validity.get("submittable") and not reasons:
-            reasons.append("marked not submittable")
         return list(dict.fromkeys(reasons))
 
 

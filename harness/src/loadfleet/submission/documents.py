@@ -54,6 +54,8 @@ def system_description(description: Mapping[str, Any], rules: Round, **values: s
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -167,6 +167,7 @@ class SystemFields:
     text: tuple[str, ...]
     accelerator: tuple[str, ...]
     network: tuple[str, ...]
+    optional: tuple[str, ...]
 
 
 @dataclass(frozen=True)

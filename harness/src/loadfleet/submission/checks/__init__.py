@@ -1,0 +1,36 @@
+"""One class per family of checks; `ALL` is what a submission is held against, in the order of the report."""
+
+from __future__ import annotations
+
+from loadfleet.submission.checks.accuracy import AccuracyRun, Hash, Score
+from loadfleet.submission.checks.base import Check, Finding, Submission
+from loadfleet.submission.checks.compliance import Compliance
+from loadfleet.submission.checks.layout import Names, ResultFiles, RootLayout, SubmitterFolders
+from loadfleet.submission.checks.measurements import Measurements
+from loadfleet.submission.checks.models import ModelMapping, ModelNames, Scenarios
+from loadfleet.submission.checks.performance import Latency, LoadGenRun, Metric, NetworkName, Settings
+from loadfleet.submission.checks.systems import SystemDescription, SystemsWithoutResults
+
+ALL: tuple[type[Check], ...] = (
+    RootLayout,
+    Names,
+    SubmitterFolders,
+    ModelMapping,
+    SystemsWithoutResults,
+    SystemDescription,
+    ModelNames,
+    Scenarios,
+    Measurements,
+    ResultFiles,
+    LoadGenRun,
+    Settings,
+    Latency,
+    Metric,
+    NetworkName,
+    AccuracyRun,
+    Score,
+    Hash,
+    Compliance,
+)
+
+__all__ = ["ALL", "Check", "Finding", "Submission"]

@@ -1,0 +1,114 @@
+"""The accuracy run: whole data set, scored, above target, log cut and its hash recorded."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from loadfleet.submission.checks.base import Check, Finding, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from loadfleet.submission.rounds import Round, Target
+
+_HASH = re.compile(r"^hash=(\w+)\s*$", re.MULTILINE)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class AccuracyRun(Check):
+    """The log is of an accuracy run over the whole data set, without errors."""
+
+    family: ClassVar[str] = "accuracy"
+    over: ClassVar[type] = Result
+
+    def findings(self, subject: Result) -> Iterator[Finding]:
+        path = subject.accuracy_folder / "mlperf_log_detail.txt"
+        if not path.is_file():
+            return
+        log = subject.accuracy
+        if log.problem:
+            yield self.error(path, "every line is a LoadGen entry", "copy the log unchanged from the run", log.problem)
+        for text in log.errors[:5]:
+            yield self.error(path, "LoadGen logged no error", "mend the cause and run accuracy again", text)
+        mode = log.values.get("effective_test_mode")
+        if mode not in {"AccuracyOnly", "SubmissionRun"}:
+            yield self.error(path, "the log is of an accuracy run", "copy the right log", mode)
+        if subject.benchmark is None or subject.scenario is None:
+            return
+        wanted = subject.benchmark.samples_for(subject.scenario)
+        counted = log.integer("effective_accuracy_sample_count")
+        total = log.integer("qsl_reported_total_count")
+        if wanted not in {counted, total} or (counted is not None and counted < wanted):
+            yield self.error(
+                path,
+                f"accuracy is measured on all {wanted} samples",
+                "run accuracy on the whole data set",
+                counted or total,
+            )
+
+
+class Score(Check):
+    """accuracy.txt holds the metric; it meets the target, which binds in closed and network only."""
+
+    family: ClassVar[str] = "accuracy"
+    over: ClassVar[type] = Result
+
+    def findings(self, subject: Result) -> Iterator[Finding]:
+        path = subject.accuracy_folder / "accuracy.txt"
+        if not path.is_file() or subject.benchmark is None or subject.scenario is None:
+            return
+        targets = subject.benchmark.targets_for(subject.scenario)
+        values = scores(subject.rules, path, targets)
+        finding = self.warning if subject.division == "open" else self.error
+        for target in targets:
+            value = values.get(target.metric)
+            if value is None:
+                yield self.error(
+                    path, f"accuracy.txt holds {target.metric} as the reference script prints it", "score the run again"
+                )
+            elif not target.met(value):
+                yield finding(path, f"{target.metric} is {target.words()}", "use a more accurate model", value)
+
+
+class Hash(Check):
+    """The full accuracy log's SHA-256 stands in accuracy.txt (the log itself is gone: only the form can be checked)."""
+
+    family: ClassVar[str] = "accuracy"
+    over: ClassVar[type] = Result
+
+    def findings(self, subject: Result) -> Iterator[Finding]:
+        path = subject.accuracy_folder / "accuracy.txt"
+        if not path.is_file():
+            return
+        hashes = _HASH.findall(path.read_text(encoding="utf-8", errors="replace"))
+        if not hashes:
+            yield self.error(path, "accuracy.txt ends with hash=<SHA-256>", "run loadfleet submission truncate")
+        for value in hashes:
+            if not _SHA256.fullmatch(value):
+                yield self.error(
+                    path, "the hash is 64 lower-case hexadecimal digits", "truncate the full log again", value
+                )
+        if len(set(hashes)) > 1:
+            yield self.error(path, "there is one hash", "truncate the full log again", f"{len(hashes)} hashes")
+
+
+def scores(rules: Round, path: Path, targets: tuple[Target, ...]) -> dict[str, float]:
+    """Metric -> value for the metrics of `targets` found in accuracy.txt; the last line of a metric counts."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    found = {}
+    for target in targets:
+        pattern = rules.metric_patterns[target.metric]
+        for line in lines:
+            match = pattern.match(line)
+            if match is not None:
+                text = next(group for group in match.groups() if group is not None)
+                try:
+                    found[target.metric] = float(text)
+                except ValueError:
+                    continue
+    return found

@@ -1,0 +1,304 @@
+"""What checks share: findings, and a submission seen as submitters, systems and results."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from loadfleet.submission.mllog import DetailLog, read_detail, read_summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from loadfleet.submission.rounds import Round, RoundModel, ScenarioSet
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        severity: `error` refuses what it concerns; `warning` is for the submitter to judge.
+        check: The family of checks that found it.
+        file: Path below the submission, with `/`.
+        value: What stands there, as text; empty when something is missing.
+        rule: What the round asks for.
+        fix: What to change.
+    """
+
+    severity: Severity
+    check: str
+    file: str
+    value: str
+    rule: str
+    fix: str
+
+    def line(self) -> str:
+        """One line for a terminal."""
+        seen = f" [{self.value}]" if self.value else ""
+        return f"{self.severity.upper()} {self.file}{seen}: {self.rule}. Fix: {self.fix}"
+
+
+@dataclass
+class Submission:
+    """A folder that holds divisions, seen with the rules of one round."""
+
+    root: Path
+    rules: Round
+    submitter: str
+
+    def name(self, path: Path) -> str:
+        """A path as findings show it."""
+        return path.relative_to(self.root).as_posix() or "."
+
+    @cached_property
+    def submitters(self) -> list[Submitter]:
+        return [
+            Submitter(self, division, self.root / division / self.submitter)
+            for division in self.rules.divisions
+            if (self.root / division / self.submitter).is_dir()
+        ]
+
+
+@dataclass
+class Submitter:
+    """`<division>/<submitter>/`."""
+
+    submission: Submission
+    division: str
+    folder: Path
+
+    @property
+    def rules(self) -> Round:
+        return self.submission.rules
+
+    @cached_property
+    def mapping(self) -> Mapping[str, str]:
+        """model_mapping.json; empty when missing, wrong or outside the open division."""
+        if self.division != "open":
+            return {}
+        value = read_object(self.folder / "model_mapping.json")
+        return {name: item for name, item in value.items() if isinstance(item, str)}
+
+    @cached_property
+    def systems(self) -> list[System]:
+        return [System(self, folder) for folder in subfolders(self.folder / "results")]
+
+
+@dataclass
+class System:
+    """`<division>/<submitter>/results/<system>/`, and its description."""
+
+    submitter: Submitter
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def rules(self) -> Round:
+        return self.submitter.rules
+
+    @property
+    def description_file(self) -> Path:
+        return self.submitter.folder / "systems" / f"{self.name}.json"
+
+    @cached_property
+    def description(self) -> Mapping[str, Any]:
+        """The description; empty when missing or wrong (SystemDescription says so)."""
+        return read_object(self.description_file)
+
+    @property
+    def kind(self) -> str:
+        """`datacenter`, `edge` or `combined`, whatever the order of a combined type."""
+        stated = self.description.get("system_type")
+        return "combined" if isinstance(stated, str) and "," in stated else str(stated)
+
+    @cached_property
+    def models(self) -> list[Model]:
+        return [Model(self, folder) for folder in subfolders(self.folder)]
+
+
+@dataclass
+class Model:
+    """A model folder of a system; `benchmark` is None when the name stands for none of the round."""
+
+    system: System
+    folder: Path
+
+    @cached_property
+    def benchmark(self) -> RoundModel | None:
+        return self.system.rules.resolve(self.folder.name, self.system.submitter.mapping)
+
+    @property
+    def scenario_set(self) -> ScenarioSet | None:
+        """Scenarios of the benchmark for this system type; None when it is not part of that suite."""
+        return None if self.benchmark is None else self.benchmark.scenarios.get(self.system.kind)
+
+    @cached_property
+    def results(self) -> list[Result]:
+        return [Result(self, folder) for folder in subfolders(self.folder)]
+
+
+@dataclass
+class Result:
+    """One scenario of a model: what a row of the results table stands for."""
+
+    model: Model
+    folder: Path
+    _read: dict[Path, DetailLog] = field(default_factory=dict)
+
+    @property
+    def rules(self) -> Round:
+        return self.model.system.rules
+
+    @property
+    def division(self) -> str:
+        return self.model.system.submitter.division
+
+    @property
+    def benchmark(self) -> RoundModel | None:
+        return self.model.benchmark
+
+    @property
+    def name(self) -> str:
+        return self.model.system.submitter.submission.name(self.folder)
+
+    @property
+    def scenario(self) -> str | None:
+        """The folder's scenario in its right spelling; None when it is no scenario."""
+        return self.rules.scenario(self.folder.name)
+
+    @property
+    def measured_scenario(self) -> str | None:
+        """The scenario whose rules hold for the performance log: what LoadGen ran, Interactive for its Server."""
+        ran = self.performance.values.get("effective_scenario")
+        if self.scenario is not None and self.rules.scenarios[self.scenario].loadgen_scenario == ran:
+            return self.scenario
+        return ran if ran in self.rules.scenarios else None
+
+    @property
+    def performance_folder(self) -> Path:
+        return self.folder / "performance" / "run_1"
+
+    @property
+    def accuracy_folder(self) -> Path:
+        return self.folder / "accuracy"
+
+    def beside(self, template: str) -> Path:
+        """A folder of the round's layout for this result (measurements, compliance)."""
+        names = {"system": self.model.system.name, "model": self.model.folder.name, "scenario": self.folder.name}
+        return self.model.system.submitter.folder / template.format(**names)
+
+    @property
+    def measurements_file(self) -> Path | None:
+        """measurements.json, or up to v5.1 the `<system>*.json` of the measurements folder; None when missing."""
+        layout = self.rules.layout
+        folder = self.beside(layout.measurements)
+        if "{" not in layout.measurements_name:
+            path = folder / layout.measurements_name
+            return path if path.is_file() else None
+        return next(iter(sorted(folder.glob(f"{self.model.system.name}*.json"))), None)
+
+    @cached_property
+    def measurements(self) -> Mapping[str, Any]:
+        return {} if self.measurements_file is None else read_object(self.measurements_file)
+
+    def log(self, folder: Path) -> DetailLog:
+        """The detail log of a folder, parsed once."""
+        path = folder / "mlperf_log_detail.txt"
+        if path not in self._read:
+            self._read[path] = read_detail(path)
+        return self._read[path]
+
+    @property
+    def performance(self) -> DetailLog:
+        return self.log(self.performance_folder)
+
+    @property
+    def accuracy(self) -> DetailLog:
+        return self.log(self.accuracy_folder)
+
+    def summary(self, folder: Path) -> dict[str, str]:
+        return read_summary(folder / "mlperf_log_summary.txt")
+
+
+Subject = Submission | Submitter | System | Model | Result
+
+
+class Check(ABC):
+    """One family of checks. `over` says for which kind of subject `findings` is called."""
+
+    family: ClassVar[str]
+    over: ClassVar[type[Any]]
+
+    def __init__(self, submission: Submission) -> None:
+        self.submission = submission
+
+    @abstractmethod
+    def findings(self, subject: Any) -> Iterator[Finding]:
+        """What is wrong with one subject. Never raises for bad content."""
+
+    def error(self, path: Path, rule: str, fix: str, value: Any = "") -> Finding:
+        return self._finding("error", path, rule, fix, value)
+
+    def warning(self, path: Path, rule: str, fix: str, value: Any = "") -> Finding:
+        return self._finding("warning", path, rule, fix, value)
+
+    def _finding(self, severity: Severity, path: Path, rule: str, fix: str, value: Any) -> Finding:
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
+        shown = text if len(text) <= 200 else f"{text[:200]}..."
+        return Finding(severity, self.family, self.submission.name(path), shown, rule, fix)
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Folders in a folder, sorted; empty when it is missing or unreadable."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError:
+        return []
+
+
+def plain_files(folder: Path) -> list[Path]:
+    """Files in a folder, sorted; empty when it is missing or unreadable."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.is_dir())
+    except OSError:
+        return []
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object of a file; empty when it is missing, not JSON or not an object."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def json_problem(path: Path) -> str | None:
+    """Why a file is not a JSON object, in words; None when it is one."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except (ValueError, RecursionError) as error:
+        return f"not JSON: {error}"
+    return None if isinstance(value, dict) else "not a JSON object"
+
+
+def is_text_file(path: Path) -> bool:
+    """Whether a file exists and holds something but white space."""
+    try:
+        return bool(path.read_bytes().strip())
+    except OSError:
+        return False

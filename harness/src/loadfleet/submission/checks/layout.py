@@ -1,0 +1,144 @@
+"""Files and folders: what may lie where, and what may not lie anywhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from loadfleet.submission.checks.base import Check, Finding, Result, Submission, Submitter, plain_files, subfolders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_IGNORED_ROOT = {".git", ".github", "assets"}
+
+
+class RootLayout(Check):
+    """The root holds divisions and documents, a division holds submitters, and ours is among them."""
+
+    family: ClassVar[str] = "layout"
+    over: ClassVar[type] = Submission
+
+    def findings(self, subject: Submission) -> Iterator[Finding]:
+        rules = subject.rules
+        for path in plain_files(subject.root):
+            if path.suffix not in rules.layout.root_suffixes:
+                yield self.error(path, "only *.md and *.pdf files may lie at the root", "move or remove it")
+        for folder in subfolders(subject.root):
+            if folder.name in rules.divisions:
+                for path in plain_files(folder):
+                    yield self.error(path, "a division holds folders of submitters only", "move or remove it")
+            elif folder.name not in _IGNORED_ROOT:
+                yield self.warning(
+                    folder, f"the root holds the divisions {', '.join(rules.divisions)}", "remove the folder"
+                )
+        if not subject.submitters:
+            yield self.error(
+                subject.root,
+                f"no division holds a submitter {subject.submitter!r}",
+                "name the folder that holds open/, closed/ or network/, and the submitter as its folder is spelled",
+            )
+        for submitter in subject.submitters:
+            if not subfolders(submitter.folder / "results"):
+                yield self.error(submitter.folder / "results", "a submission holds at least one result", "add results")
+
+
+class Names(Check):
+    """No empty folder, hidden name, blank in a name, __pycache__, dangling link or huge file, anywhere."""
+
+    family: ClassVar[str] = "names"
+    over: ClassVar[type] = Submitter
+
+    def findings(self, subject: Submitter) -> Iterator[Finding]:
+        yield from self._below(subject.folder)
+
+    def _below(self, folder: Path) -> Iterator[Finding]:
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            yield self.error(folder, "every folder must be readable", "mend its permissions", str(error.strerror))
+            return
+        if not entries:
+            yield self.error(folder, "no folder may be empty", "remove it or add what belongs there")
+        for path in entries:
+            yield from self._entry(path)
+            if path.is_dir() and not path.is_symlink():
+                yield from self._below(path)
+
+    def _entry(self, path: Path) -> Iterator[Finding]:
+        limit = self.submission.rules.layout.file_max_bytes
+        if path.name.startswith("."):
+            yield self.error(path, "no name may begin with a dot", "remove it", path.name)
+        if " " in path.name:
+            yield self.error(path, "no name may hold a blank", "rename it", path.name)
+        if path.name == "__pycache__":
+            yield self.error(path, "byte code is not part of a submission", "remove the folder")
+        if path.is_symlink() and not path.exists():
+            yield self.error(path, "no link may dangle", "replace it by its file", str(path.readlink()))
+        elif path.is_symlink() and path.is_file():
+            yield self.warning(path, "links are followed differently by different tools", "replace it by its file")
+        if path.is_file() and path.stat().st_size > limit:
+            yield self.error(path, f"no file may exceed {limit >> 20} MiB", "remove or split it", path.stat().st_size)
+
+
+class SubmitterFolders(Check):
+    """Sources and calibration documents."""
+
+    family: ClassVar[str] = "layout"
+    over: ClassVar[type] = Submitter
+
+    def findings(self, subject: Submitter) -> Iterator[Finding]:
+        layout, folder = subject.rules.layout, subject.folder
+        source = folder / layout.source
+        if not source.is_dir():
+            yield self.error(source, f"{layout.source}/ holds the code of every model", "add it")
+        else:
+            for name in sorted({model.folder.name for system in subject.systems for model in system.models}):
+                if not (source / name).exists():
+                    yield self.warning(source / name, "every model has its code", "add it, or a README that says where")
+        documents = (folder / "documentation" / "calibration.md", folder / "calibration.md")
+        if not any(path.is_file() for path in documents):
+            needed = subject.division in layout.calibration_divisions
+            finding = self.error if needed else self.warning
+            yield finding(
+                documents[0], "calibration and quantization are described", "write documentation/calibration.md"
+            )
+        for path in plain_files(folder / "results"):
+            yield self.warning(path, "results/ holds folders of systems", "remove it")
+
+
+class ResultFiles(Check):
+    """performance/run_1 and accuracy hold LoadGen's logs and nothing else; none is missing or empty."""
+
+    family: ClassVar[str] = "files"
+    over: ClassVar[type] = Result
+
+    def findings(self, subject: Result) -> Iterator[Finding]:
+        layout = subject.rules.layout
+        yield from self._exactly(subject.performance_folder, layout.performance_files, layout.performance_optional)
+        yield from self._exactly(subject.accuracy_folder, layout.accuracy_files, layout.accuracy_optional)
+        for folder in subfolders(subject.folder / "performance"):
+            if folder.name in {"power", "ranging"}:
+                yield self.warning(folder, "power results are not checked here", "run MLCommons' checker as well")
+            elif folder.name != "run_1":
+                yield self.error(folder, "a scenario has one performance run, run_1", "keep one run")
+        limit = layout.accuracy_log_max_bytes
+        log = subject.accuracy_folder / "mlperf_log_accuracy.json"
+        if log.is_file() and log.stat().st_size > limit:
+            yield self.error(
+                log, f"accuracy logs are cut to {limit} bytes", "run loadfleet submission truncate", log.stat().st_size
+            )
+
+    def _exactly(self, folder: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[Finding]:
+        if not folder.is_dir():
+            yield self.error(folder, "performance/run_1/ and accuracy/ are required", "add the run's logs")
+            return
+        for name in needed:
+            path = folder / name
+            if not path.is_file():
+                yield self.error(path, f"{name} is required", "copy it from the run's results")
+            elif path.stat().st_size == 0:
+                yield self.error(path, f"{name} must not be empty", "copy it from the run's results")
+        for path in [*plain_files(folder), *subfolders(folder)]:
+            if path.name not in needed and path.name not in optional:
+                yield self.error(path, "only LoadGen's logs may lie here", "remove it", path.name)

@@ -1,0 +1,213 @@
+"""The performance run: VALID, without errors, with the round's seeds, counts, duration and latency bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from loadfleet.submission.checks.base import Check, Finding, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from loadfleet.submission.mllog import DetailLog
+    from loadfleet.submission.rounds import RoundModel
+
+# What may be inferred from what, on edge systems (policies, "inferring scenario results"): measured -> folder
+_INFERRED = {("SingleStream", "MultiStream"), ("SingleStream", "Offline"), ("MultiStream", "Offline")}
+
+
+class LoadGenRun(Check):
+    """Log and summary can be read, LoadGen says VALID, and no line is an error."""
+
+    family: ClassVar[str] = "performance"
+    over: ClassVar[type] = Result
+
+    def findings(self, subject: Result) -> Iterator[Finding]:
+        folder = subject.performance_folder
+        if (folder / "mlperf_log_detail.txt").is_file():
+            yield from self.log(folder, subject.performance)
+        if (folder / "mlperf_log_summary.txt").is_file():
+            verdict = subject.summary(folder).get("Result is")
+            if verdict != "VALID":
+                yield self.error(
+                    folder / "mlperf_log_summary.txt",
+                    "the summary says: Result is : VALID",
+                    "measure again",
+                    verdict or "",
+                )
+
+    def log(self, folder: Path, log: DetailLog) -> Iterator[Finding]:
+        """The same for any performance log (compliance runs have one too)."""
+        path = folder / "mlperf_log_detail.txt"
+        if log.problem:
+            yield self.error(path, "every line is a LoadGen entry", "copy the log unchanged from the run", log.problem)
+        for text in log.errors[:5]:
+            yield self.error(path, "LoadGen logged no error", "mend the cause and measure again", text)
+        validity = log.values.get("result_validity")
+        if validity != "VALID":
+            reason = log.values.get("result_invalid_reason") or ""
+            yield self.error(path, f"result_validity is VALID {reason}".strip(), "measure again", validity)
+        mode = log.values.get("effective_test_mode")
+        if mode not in {"PerformanceOnly", "SubmissionRun"}:
+            yield self.error(path, "the log is of a performance run", "copy the right log", mode)
+
+
+class Settings(Check):
+    """Seeds, sample counts, duration and the flags that the round fixes; also in the open division."""
+
+    family: ClassVar[str] = "settings"
+    over: ClassVar[type] = Result
+
+    def findings(self, subject: Result) -> Iterator[Finding]:
+        if subject.benchmark is not None and subject.performance.values:
+            yield from self.log(subject, subject.performance_folder, subject.performance, subject.benchmark)
+
+    def log(self, subject: Result, folder: Path, log: DetailLog, model: RoundModel) -> Iterator[Finding]:
+        """The same for any performance log."""
+        path, rules = folder / "mlperf_log_detail.txt", subject.rules
+        for name, seed in rules.seeds.items():
+            found = log.values.get(f"effective_{name}")
+            if found != seed:
+                yield self.error(
+                    path, f"{name} of {rules.name} is {seed}", f"measure with {rules.name}'s LoadGen", found
+                )
+        yield from self._at_least(
+            path, log, "effective_performance_sample_count", model.performance_sample_count, "samples loaded"
+        )
+        yield from self._at_least(path, log, "effective_min_duration_ms", model.min_duration_ms, "minimum duration, ms")
+        scenario = subject.measured_scenario
+        if scenario == "Offline":
+            yield from self._at_least(
+                path, log, "effective_samples_per_query", model.offline_min_samples, "samples of the Offline query"
+            )
+            yield from self._at_least(path, log, "effective_min_query_count", 1, "queries")
+        if model.equal_issue and log.values.get("effective_sample_concatenate_permutation") is not True:
+            yield self.error(path, f"{model.name} issues every sample equally often", "use mlperf.conf's settings")
+        if model.token_latencies and log.values.get("requested_use_token_latencies") is not True:
+            yield self.error(path, f"{model.name} measures token latencies", "set use_token_latencies")
+
+    def _at_least(self, path: Path, log: DetailLog, key: str, minimum: int, what: str) -> Iterator[Finding]:
+        value = log.number(key)
+        if value is None or value < minimum:
+            yield self.error(path, f"{what} ({key}) is at least {minimum}", "measure with the round's settings", value)
+
+
+class Latency(Check):
+    """Early stopping was satisfied and latency bounds are the round's."""
+
+    family: ClassVar[str] = "latency"
+    over: ClassVar[type] = Result
+
+    def findings(self, subject: Result) -> Iterator[Finding]:
+        log, scenario, model = subject.performance, subject.measured_scenario, subject.benchmark
+        if scenario is None or model is None:
+            return
+        path = subject.performance_folder / "mlperf_log_detail.txt"
+        stopping = subject.rules.scenarios[scenario].early_stopping
+        if stopping and log.values.get("early_stopping_met") is not True:
+            told = log.values.get("early_stopping_result") or log.values.get("early_stopping_met")
+            yield self.error(path, "early stopping is satisfied", "measure longer: more queries are needed", told)
+        limit = model.latency_ms.get(scenario)
+        target = log.number("effective_target_latency_ns")
+        if limit is not None and not model.token_latencies and (target is None or target > limit * 1e6):
+            yield self.error(
+                path,
+                f"target latency in {scenario} is at most {limit:g} ms",
+                "measure with that bound",
+                target and target / 1e6,
+            )
+        # Keys of LoadGen's token statistics, 99th percentile; the bound is strict.
+        keys = {
+            "ttft": "result_first_token_99.00_percentile_latency_ns",
+            "tpot": "result_time_per_output_token_99.00_percentile_ns",
+        }
+        for name, bound in model.token_latency_ms.get(scenario, {}).items():
+            value = log.number(keys[name])
+            if value is None or value >= bound * 1e6:
+                yield self.error(
+                    path,
+                    f"99th percentile of {name} in {scenario} is below {bound:g} ms",
+                    "lower the load",
+                    value and value / 1e6,
+                )
+
+
+class Metric(Check):
+    """The log holds the scenario's result, of the scenario that the folder says."""
+
+    family: ClassVar[str] = "performance"
+    over: ClassVar[type] = Result
+
+    def findings(self, subject: Result) -> Iterator[Finding]:
+        log = subject.performance
+        if not log.values or subject.scenario is None:
+            return
+        path = subject.performance_folder / "mlperf_log_detail.txt"
+        ran, wanted = log.values.get("effective_scenario"), subject.rules.scenarios[subject.scenario].loadgen_scenario
+        kind = subject.model.system.kind
+        if ran != wanted:
+            if kind in {"edge", "combined"} and (ran, subject.scenario) in _INFERRED:
+                yield self.warning(
+                    path, f"the result is inferred from {ran}", "measure the scenario for a better one", ran
+                )
+            else:
+                yield self.error(path, f"the log is of {wanted}", "copy the right run", ran)
+                return
+        measured = measure(subject)
+        if measured is None:
+            yield self.error(path, "the log holds the result of the scenario", "measure again")
+        elif measured.value <= 0:
+            yield self.error(path, "the result is positive", "measure again", measured.value)
+
+
+class NetworkName(Check):
+    """In the network division the system under test is named so in the log."""
+
+    family: ClassVar[str] = "performance"
+    over: ClassVar[type] = Result
+
+    def findings(self, subject: Result) -> Iterator[Finding]:
+        name = subject.performance.values.get("sut_name")
+        if subject.division == "network" and "Network SUT" not in str(name):
+            path = subject.performance_folder / "mlperf_log_detail.txt"
+            yield self.error(path, 'sut_name holds "Network SUT"', "name the QDL so", name)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A performance result in the round's unit."""
+
+    value: float
+    unit: str
+    inferred: bool
+
+
+def measure(result: Result) -> Measured | None:
+    """The number of a result, inferred from another scenario's log where the rules allow; None when there is none."""
+    log, scenario, model = result.performance, result.scenario, result.benchmark
+    if scenario is None or model is None:
+        return None
+    rules = result.rules.result(model, scenario)
+    ran = log.values.get("effective_scenario")
+    if ran == result.rules.scenarios[scenario].loadgen_scenario:
+        value = log.number(rules.key)
+        return None if value is None else Measured(value / rules.divisor, rules.unit, inferred=False)
+    value = _inferred(log, str(ran), scenario)
+    return None if not value else Measured(value, rules.unit, inferred=True)
+
+
+def _inferred(log: DetailLog, ran: str, scenario: str) -> float | None:
+    """The checkers' formulae, in ms or samples/s: SingleStream -> MultiStream 8 x the 99th percentile estimate,
+    SingleStream -> Offline its rate without overhead, MultiStream -> Offline 8 / mean query latency.
+    """
+    if (ran, scenario) == ("SingleStream", "MultiStream"):
+        value = log.number("early_stopping_latency_ms")
+        return value and 8 * value / 1e6
+    if (ran, scenario) == ("SingleStream", "Offline"):
+        return log.number("result_qps_without_loadgen_overhead")
+    if (ran, scenario) == ("MultiStream", "Offline"):
+        mean = log.number("result_mean_query_latency_ns")
+        return 8e9 / mean if mean else None
+    return None
