@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from loadfleet.cli import cli, main
+from loadfleet.errors import BadResultError, InputError, LoadfleetError, NotReadyError
+from loadfleet.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONTENTS = {"first": b"first content", "second": b"second"}
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A catalogue of two data sets, and an empty store that the commands use."""
+    folder = tmp_path / "catalogue" / "datasets"
+    folder.mkdir(parents=True)
+    for name, content in CONTENTS.items():
+        (folder / f"{name}.bin").write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        file = {"name": "data.bin", "sha256": digest, "size": len(content)}
+        source = {"type": "embedded", "path": f"{name}.bin"}
+        data = {"name": name, "title": f"The {name}", "licence": "MIT", "tags": ["tiny"]}
+        artifact = {"files": [{**file, "sources": [source]}]}
+        (folder / f"{name}.yml").write_text(yaml.safe_dump({**data, "artifact": artifact}))
+    monkeypatch.setenv("LOADFLEET_CATALOGUE", str(folder.parent))
+    monkeypatch.setenv("LOADFLEET_STORE", str(tmp_path / "store"))
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def both(store: Store) -> None:
+    for name in CONTENTS:
+        store.ensure("dataset", name)
+
+
+def run(*arguments: str, answer: str | None = None) -> Result:
+    return CliRunner().invoke(cli, ["cache", *arguments], input=answer)
+
+
+def error_of(*arguments: str, answer: str | None = None) -> LoadfleetError:
+    error = run(*arguments, answer=answer).exception
+    assert isinstance(error, LoadfleetError)
+    return error
+
+
+def test_ensure_prints_the_path_and_says_whether_it_changed(store: Store) -> None:
+    first = run("ensure", "dataset", "first")
+    found = store.find("dataset", "first")
+    assert found is not None
+    assert first.stdout == f"{found.path}\n"
+    assert "asking embedded first.bin" in first.stderr
+    again = json.loads(run("ensure", "dataset", "first", "--json").stdout)
+    assert {key: again[key] for key in ("kind", "name", "path", "digest", "changed", "source")} == {
+        "kind": "dataset",
+        "name": "first",
+        "path": str(found.path),
+        "digest": f"sha256:{hashlib.sha256(b'first content').hexdigest()}",
+        "changed": False,
+        "source": "embedded first.bin",
+    }
+
+
+def test_ensure_dry_run(store: Store) -> None:
+    result = run("ensure", "dataset", "first", "--dry-run", "--json")
+    assert json.loads(result.stdout)["changed"] is True
+    assert "would fetch data.bin" in result.stderr
+    assert not store.path.exists()
+
+
+def test_ensure_with_mirror_and_another_store(tmp_path: Path) -> None:
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "data.bin").write_bytes(b"first content")
+    options = ["--mirror", str(tmp_path / "absent"), "--mirror", str(tmp_path / "mirror"), "--offline"]
+    answer = run("ensure", "dataset", "first", *options, "--store", str(tmp_path / "other"), "--json")
+    facts = json.loads(answer.stdout)
+    assert facts["source"] == f"mirror {tmp_path / 'mirror'}"
+    assert facts["path"].startswith(str(tmp_path / "other"))
+
+
+@pytest.mark.parametrize(("arguments", "kind"), [(("dataset", "frist"), InputError), (("datset", "first"), InputError)])
+def test_ensure_of_something_unknown(arguments: tuple[str, ...], kind: type[LoadfleetError]) -> None:
+    assert isinstance(error_of("ensure", *arguments), kind)
+
+
+@pytest.mark.usefixtures("both")
+def test_show_lists_name_size_age_digest_and_source(store: Store) -> None:
+    header, *rows = run("show").stdout.splitlines()
+    assert header.split() == ["KIND", "NAME", "SIZE", "AGE", "STATE", "DIGEST", "SOURCE"]
+    digest = hashlib.sha256(b"first content").hexdigest()[:12]
+    assert rows[0].split() == ["dataset", "first", "13", "B", "now", "current", digest, "embedded", "first.bin"]
+    assert len(rows) == 2
+    answer = json.loads(run("show", "second", "--json").stdout)
+    assert [row["name"] for row in answer["entries"]] == ["second"]
+    assert (answer["size"], answer["store"]) == (6, str(store.path))
+
+
+def test_show_of_an_empty_store(store: Store) -> None:
+    result = run("show")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert f"nothing in {store.path}" in result.stderr
+
+
+@pytest.mark.usefixtures("both")
+def test_show_tells_old_unlisted_and_touched_entries(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def states() -> dict[str, str]:
+        return {row["name"]: row["state"] for row in json.loads(run("show", "--json").stdout)["entries"]}
+
+    path = tmp_path / "catalogue" / "datasets" / "first.yml"
+    data = yaml.safe_load(path.read_text())
+    data["artifact"]["files"][0]["sha256"] = "0" * 64
+    path.write_text(yaml.safe_dump(data))
+    second = store.find("dataset", "second")
+    assert second is not None
+    os.utime(second.file(), ns=(1, 1))
+    assert states() == {"first": "old", "second": "touched"}
+    store.ensure("dataset", "second")
+    monkeypatch.delenv("LOADFLEET_CATALOGUE")
+    assert states() == {"first": "unlisted", "second": "unlisted"}
+
+
+@pytest.mark.usefixtures("both")
+@pytest.mark.parametrize("tags", [("first",), ("dataset", "first"), ("tiny", "first"), ("The first",)])
+def test_find_prints_a_bare_path(store: Store, tags: tuple[str, ...]) -> None:
+    found = store.find("dataset", "first")
+    assert found is not None
+    assert run("find", *tags).stdout == f"{found.path}\n"
+    assert json.loads(run("find", *tags, "--json").stdout)["files"] == ["data.bin"]
+
+
+@pytest.mark.usefixtures("both")
+def test_find_refuses_to_guess() -> None:
+    error = error_of("find", "tiny")
+    assert isinstance(error, InputError)
+    assert "dataset first, dataset second" in error.message
+
+
+def test_find_of_what_is_not_here() -> None:
+    error = error_of("find", "dataset", "first")
+    assert isinstance(error, NotReadyError)
+    assert "loadfleet cache ensure" in error.fix
+
+
+@pytest.mark.usefixtures("both")
+def test_find_passes_over_a_touched_entry(store: Store) -> None:
+    found = store.find("dataset", "first")
+    assert found is not None
+    os.utime(found.file(), ns=(1, 1))
+    assert isinstance(error_of("find", "first"), NotReadyError)
+
+
+@pytest.mark.usefixtures("both")
+def test_rm_asks(store: Store) -> None:
+    assert "nothing removed" in run("rm", "first", answer="n\n").stdout
+    assert isinstance(error_of("rm", "first", answer=""), InputError)
+    assert len(store.entries()) == 2
+    assert "Remove 1 of 2 entries?" in run("rm", "first", answer="y\n").stdout
+    assert [entry.name for entry in store.entries()] == ["second"]
+
+
+@pytest.mark.usefixtures("both")
+def test_rm_with_json_needs_yes(store: Store) -> None:
+    assert isinstance(error_of("rm", "tiny", "--json"), InputError)
+    answer = json.loads(run("rm", "tiny", "--json", "--yes").stdout)
+    assert [each["name"] for each in answer["removed"]] == ["first", "second"]
+    assert store.entries() == []
+
+
+@pytest.mark.usefixtures("both")
+def test_rm_dry_run_removes_nothing(store: Store) -> None:
+    result = run("rm", "--all", "--dry-run")
+    assert result.stdout.count("would remove dataset") == 2
+    assert len(store.entries()) == 2
+
+
+@pytest.mark.usefixtures("both")
+def test_rm_of_everything_must_be_said(store: Store) -> None:
+    assert isinstance(error_of("rm", "--yes"), InputError)
+    assert len(store.entries()) == 2
+    assert run("rm", "--all", "--yes").exit_code == 0
+    assert store.entries() == []
+
+
+@pytest.mark.usefixtures("both")
+def test_verify_hashes_and_fails_on_damage(store: Store) -> None:
+    assert run("verify").stdout.splitlines() == ["dataset first: good", "dataset second: good"]
+    found = store.find("dataset", "first")
+    assert found is not None
+    found.file().chmod(0o644)
+    found.file().write_bytes(b"FIRST content")
+    os.utime(found.file(), ns=(found.files[0].mtime_ns, found.files[0].mtime_ns))
+    assert store.find("dataset", "first") is not None, "a stat cannot see this damage"
+    error = error_of("verify")
+    assert isinstance(error, BadResultError)
+    assert "dataset first" in error.message
+    result = run("verify", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["good"] is False
+    assert run("verify", "second").exit_code == 0
+
+
+def test_errors_become_one_message_and_the_exit_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["loadfleet", "cache", "ensure", "dataset", "frist", "--json"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    printed = capsys.readouterr()
+    assert "did you mean first" in json.loads(printed.out)["fix"]
+    assert printed.err.startswith("loadfleet: no dataset named 'frist'")
