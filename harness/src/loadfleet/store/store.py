@@ -15,13 +15,12 @@ from loadfleet.store import builds, recipe
 from loadfleet.store.entry import FileRecord, Report, StoreEntry
 from loadfleet.store.guards import exclusive, megabytes, require_space, words_for_errors
 from loadfleet.store.part import Part
-from loadfleet.store.sources import Sources
-from loadfleet.store.wheels import Wheels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from loadfleet.store.recipe import Recipe, WantedFile
+    from loadfleet.store.sources import Sources
 
 
 def _silent(_message: str) -> None:
@@ -199,14 +198,22 @@ class Store:
         parts = [self._part(file, report) for file in wanted.files]
         require_space(staging, sum(max(0, (part.size or 0) - part.offset) for part in parts))
         labels = []
-        with Wheels(self._downloads, report) as wheels:
-            sources = Sources(self.mirrors, offline=self.offline, wheels=wheels, report=report)
+        with self._sources(report) as sources:
             for file, part in zip(wanted.files, parts, strict=True):
                 with self._lock(part.sha256, report):
                     labels.append(sources.fetch(wanted, file, part))
                     shutil.move(part.path, staging / file.name)
         records = tuple(FileRecord.of(staging, file.name, file.sha256) for file in wanted.files)
         return records, "; ".join(dict.fromkeys(labels))
+
+    @contextmanager
+    def _sources(self, report: Report) -> Iterator[Sources]:
+        # HTTP, TLS and archives are slow to import, and most calls find everything here
+        from loadfleet.store.sources import Sources  # noqa: PLC0415
+        from loadfleet.store.wheels import Wheels  # noqa: PLC0415
+
+        with Wheels(self._downloads, report) as wheels:
+            yield Sources(self.mirrors, offline=self.offline, wheels=wheels, report=report)
 
     def _part(self, file: WantedFile, report: Report) -> Part:
         sha256 = str(file.sha256)  # the schema demands it of every file that has sources
@@ -225,8 +232,7 @@ class Store:
         for each in wanted.requires:
             self._plan(each, report)
         if wanted.build is None:
-            with Wheels(self._downloads, report) as wheels:
-                sources = Sources(self.mirrors, offline=self.offline, wheels=wheels, report=report)
+            with self._sources(report) as sources:
                 labels = [[source.label for source in sources.of(wanted, file)] for file in wanted.files]
             for file, names in zip(wanted.files, labels, strict=True):
                 size = f" ({megabytes(file.size)})" if file.size is not None else ""
