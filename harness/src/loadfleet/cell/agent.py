@@ -29,6 +29,7 @@ LEASE_S = 900.0
 _GRACE_S = 10.0
 _LOOK_S = 0.5
 _START_S = 30.0
+_FINAL = ("finished", "stopped", "interrupted", "refused")
 _STOPPED = "stopped by request; start again to continue"
 
 
@@ -44,7 +45,7 @@ def start(run_dir: Path) -> dict[str, Any]:
     """
     run = spec.read(run_dir / "run.json", "run")
     status = read_status(run_dir)
-    if pid := process.alive(run_dir / "agent.pid"):
+    if pid := _working(run_dir):
         _touch(run_dir / "lease")
         return {"run_id": run["run_id"], "pid": pid, "adopted": True, "phase": status.get("phase", "starting")}
     cells = plan.make(run)
@@ -68,6 +69,16 @@ def start(run_dir: Path) -> dict[str, Any]:
         )  # fmt: skip
     phase = _await_first_word(run_dir, agent)
     return {"run_id": run["run_id"], "pid": agent.pid, "adopted": False, "phase": phase}
+
+
+def _working(run_dir: Path) -> int | None:
+    """The agent's process id while it works; one that has written its last status is waited for."""
+    deadline = time.monotonic() + _GRACE_S
+    while pid := process.alive(run_dir / "agent.pid"):
+        if read_status(run_dir).get("phase") not in _FINAL or time.monotonic() > deadline:
+            return pid
+        time.sleep(0.05)
+    return None
 
 
 def read_status(run_dir: Path) -> dict[str, Any]:

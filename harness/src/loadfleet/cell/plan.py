@@ -60,7 +60,7 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
                 fix=f"change benchmark_{entry.kind} or benchmark_workload",
             )
     backend = catalogue.get("backend", run.get("backend") or "onnxruntime")
-    if model.data["format"] not in backend.data["formats"]:
+    if not {model.data["format"], "*"} & set(backend.data["formats"]):
         raise InputError(
             f"the backend {backend.name} runs {', '.join(backend.data['formats'])}; "
             f"the model {model.name} is {model.data['format']}",

@@ -76,7 +76,8 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
         minimum_ms = 1  # the count alone decides when the run ends
     monitor = Monitor(folder, minimum_ms / 1e3)
     monitor.start()
-    clock, times = _Clock(), {"started": _now(), "clock_offset_ms": None}
+    clock = _Clock()
+    times: dict[str, Any] = {"started": _now(), "clock_offset_ms": None}
     try:
         lg = loadgen.module()
         backend = backends.load(cell["backend"]["name"])
@@ -121,9 +122,11 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
     finally:
         monitor.stop()
     result = _result(folder, cell, backend.versions(), described, layout, asked, detail, judged)
-    result["telemetry"] = monitor.summary()
-    result["time"] = {**times, "finished": _now()}
-    result["command"] = {"argv": argv, "prefix": cell["command"]["prefix"]}
+    result.update(
+        telemetry=monitor.summary(),
+        time={**times, "finished": _now()},
+        command={"argv": argv, "prefix": cell["command"]["prefix"]},
+    )
     results.validate(result)
     files.write_json(folder / "result.json", result)
     return judged.exit_code
@@ -189,6 +192,8 @@ def _values(cell: Mapping[str, Any], estimate: float, minimum_ms: int, samples: 
         share = _OFFLINE_MARGIN if scenario.name == "Offline" else _SERVER_SHARE
         known = max(estimate, estimates.last(cell) or 0.0) if scenario.name == "Offline" else estimate
         values["target_qps"] = asked["target_qps"] or round(known * share, 3)
+        if scenario.name == "Offline" and asked["query_count"] and not asked["target_qps"]:
+            values["target_qps"] = 1  # else LoadGen would raise the count to what the rate asks for
         if scenario.name == "Server" and asked["target_latency_ms"]:
             values["target_latency"] = asked["target_latency_ms"]
     else:

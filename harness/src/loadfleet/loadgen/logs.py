@@ -56,7 +56,7 @@ class DetailLog:
                         warnings.append(str(entry["value"]))
         except (OSError, ValueError, KeyError) as error:
             raise BadResultError(f"{path} cannot be read as a LoadGen detail log: {error}") from error
-        if "num_errors" not in values:
+        if "power_end" not in values:
             raise BadResultError(f"{path} ends early: LoadGen did not reach the end of the run")
         return cls(values, errors, warnings)
 

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Resolves every lock file from the .in files here: one for the controller, one for each role that installs packages.
+set -eu
+cd "$(dirname "$0")"
+compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header "$@"; }
+compile control.in --output-file ../requirements.lock
+for layer in harness loadgen; do
+  compile "$layer.in" --constraints ../requirements.lock --output-file "../roles/$layer/files/requirements.lock"
+done
+compile onnxruntime.in --constraints ../requirements.lock --output-file ../roles/backend/files/onnxruntime.lock
