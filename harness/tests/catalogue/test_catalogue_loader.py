@@ -17,6 +17,9 @@ licence: MIT
 workload: bert
 format: onnx
 precision: fp32
+inputs: {{input_ids: input_ids}}
+outputs: {{}}
+accuracy: {{f1: 80.5, samples: 10833}}
 tags: [mine, onnx]
 artifact:
   files:

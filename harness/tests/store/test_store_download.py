@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import socket
@@ -236,6 +237,18 @@ def test_an_embedded_file_lies_beside_the_overlay_entry(store: Store, one_file: 
     (overlay / "datasets" / "bits" / "data").write_bytes(CONTENT)
     one_file({"type": "embedded", "path": "bits/data"})
     assert store.ensure("dataset", "one").source == "embedded bits/data"
+
+
+def test_a_file_of_which_only_the_md5_is_published(
+    store: Store, server: type[Handler], add: Callable[..., None]
+) -> None:
+    server.files.update({"/wrong": b"x" * len(CONTENT), "/right": CONTENT})
+    md5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+    add("one", files=[{"name": "data.bin", "md5": md5, "sources": [url(server, "/wrong"), url(server, "/right")]}])
+    entry = store.ensure("dataset", "one")
+    assert entry.source == f"url {server.url}/right"
+    assert entry.files[0].sha256 == sha256(CONTENT)
+    assert store.find("dataset", "one") is not None
 
 
 def test_an_entry_of_several_files(store: Store, server: type[Handler], add: Callable[..., None]) -> None:

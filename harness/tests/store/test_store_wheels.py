@@ -105,7 +105,7 @@ def test_what_a_killed_process_left_is_removed_after_a_day(
 
 @pytest.fixture
 def part(tmp_path: Path) -> Part:
-    return Part(tmp_path / "x.part", sha256(b"evil"), 4, lambda _: None)
+    return Part(tmp_path / "x.part", ("sha256", sha256(b"evil")), 4, lambda _: None)
 
 
 @pytest.mark.parametrize("member", ["../evil", "/etc/evil", "a/../../evil", "..\\evil"])

@@ -1,4 +1,4 @@
-"""A file on its way into the store: `downloads/<sha256>.part`, verified while it is written."""
+"""A file on its way into the store: `downloads/<checksum>.part`, verified while it is written."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import hashlib
 import os
 import time
 from typing import TYPE_CHECKING, Protocol
-
-from loadfleet import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,17 +43,17 @@ class WrongContentError(SourceError):
 
 
 class Part:
-    """The partial file of one sha256. Only its lock's holder may use it.
+    """The partial file of one checksum. Only its lock's holder may use it.
 
     Args:
         path: Where it lies; may exist from an earlier attempt.
-        sha256: What the whole file must hash to.
+        checksum: Algorithm and hexadecimal value that the whole file must have.
         size: Bytes of the whole file, where known.
     """
 
-    def __init__(self, path: Path, sha256: str, size: int | None, report: Report) -> None:
+    def __init__(self, path: Path, checksum: tuple[str, str], size: int | None, report: Report) -> None:
         self.path = path
-        self.sha256 = sha256
+        self.algorithm, self.expected = checksum
         self.size = size
         self._report = report
 
@@ -66,7 +64,13 @@ class Part:
 
     def finished(self) -> bool:
         """Whether an earlier attempt brought the whole file and ended before it was moved; hashes only if it may be."""
-        return self.size is not None and self.offset == self.size and files.sha256(self.path) == self.sha256
+        if self.size is None or self.offset != self.size:
+            return False
+        with self.path.open("rb") as stream:
+            return hashlib.file_digest(stream, self._digest).hexdigest() == self.expected
+
+    def _digest(self) -> hashlib._Hash:
+        return hashlib.new(self.algorithm, usedforsecurity=False)
 
     def drop(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -87,7 +91,7 @@ class Part:
         if None not in {self.size, total} and total != self.size:
             raise WrongContentError(f"another file: {total:,} bytes instead of {self.size:,}")
         expected = self.size if self.size is not None else total
-        digest = hashlib.sha256()
+        digest = self._digest()
         with self.path.open("ab" if resume else "wb") as output:
             if resume:
                 self._hash_what_is_there(digest)
@@ -111,9 +115,9 @@ class Part:
         if expected is not None and count > expected:
             self.drop()
             raise WrongContentError(f"more than the {expected:,} bytes that were expected")
-        if digest.hexdigest() != self.sha256:
+        if digest.hexdigest() != self.expected:
             self.drop()
-            raise WrongContentError(f"another file: sha256 {digest.hexdigest()} instead of {self.sha256}")
+            raise WrongContentError(f"another file: {self.algorithm} {digest.hexdigest()} instead of {self.expected}")
 
     def _hash_what_is_there(self, digest: hashlib._Hash) -> None:
         with self.path.open("rb") as stream:

@@ -23,15 +23,22 @@ class WantedFile:
 
     Attributes:
         name: Its name in the entry's folder.
-        sha256: What it must hash to; None when a build may decide.
+        sha256: What it must hash to; None when a build may decide or its publisher states no SHA-256.
+        md5: What it must hash to where nothing better is published.
         size: Bytes, where the catalogue says.
         sources: Where to take it from, in order (see the schema of an artefact).
     """
 
     name: str
     sha256: str | None
+    md5: str | None
     size: int | None
     sources: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def checksum(self) -> tuple[str, str]:
+        """Algorithm and hexadecimal value that a transfer is verified with; the schema demands one of the two."""
+        return ("sha256", self.sha256) if self.sha256 else ("md5", str(self.md5))
 
 
 @dataclass(frozen=True)
@@ -51,8 +58,8 @@ class Recipe:
     """Everything needed to make an entry, known without looking at the disk.
 
     Attributes:
-        digest: Hexadecimal sha256 that names the entry: of its only declared file; of the names and digests of several;
-            else of the build: its inputs' digests, entry point, version and parameters.
+        digest: Hexadecimal sha256 that names the entry: of its only declared file; else of the names and checksums of
+            its files; for a build of its inputs' digests, entry point, version and parameters.
         embedded: Folder that paths of embedded sources are relative to.
     """
 
@@ -92,7 +99,13 @@ def _resolve(kind: str, name: str, chain: tuple[tuple[str, str], ...]) -> Recipe
     if artifact is None:
         raise InputError(f"{entry.kind} {name} has no files to store", fix=f"add `artifact` to {entry.path}")
     wanted = tuple(
-        WantedFile(file["name"], file.get("sha256"), file.get("size"), tuple(file.get("sources", ())))
+        WantedFile(
+            name=file["name"],
+            sha256=file.get("sha256"),
+            md5=file.get("md5"),
+            size=file.get("size"),
+            sources=tuple(file.get("sources", ())),
+        )
         for file in artifact["files"]
     )
     build: Build | None = None
@@ -116,7 +129,7 @@ def _digest(wanted: tuple[WantedFile, ...], build: Build | None, requires: tuple
     if len(wanted) == 1 and wanted[0].sha256:
         return wanted[0].sha256
     if build is None:
-        value: Any = [[file.name, file.sha256] for file in wanted]
+        value: Any = [[file.name, ":".join(file.checksum)] for file in wanted]
     else:
         value = {**build.describe(), "requires": [[each.kind, each.name, each.digest] for each in requires]}
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -40,7 +40,7 @@ class Sources:
     """Where files come from on this host.
 
     Args:
-        mirrors: Folders or URLs (file, http, https) that hold files under their sha256 or their name.
+        mirrors: Folders or URLs (file, http, https) that hold files under their checksum or their name.
         offline: Never use the network.
         wheels: Where wheels are kept during one `ensure`.
     """
@@ -72,8 +72,8 @@ class Sources:
                 return source.label
         size = f", {megabytes(file.size)}" if file.size is not None else ""
         raise NotReadyError(
-            f"no source has {file.name} of {recipe.label} (sha256 {file.sha256}{size}):" + "".join(answers),
-            fix=f"put the file, named {file.name} or by its sha256, into a folder or on a web server, "
+            f"no source has {file.name} of {recipe.label} ({' '.join(file.checksum)}{size}):" + "".join(answers),
+            fix=f"put the file, named {file.name} or by its checksum, into a folder or on a web server, "
             "and name that in artifact_mirrors (`--mirror`)",
         )
 
@@ -95,7 +95,7 @@ class Sources:
     def _mirror(self, mirror: str, file: WantedFile) -> Callable[[Part], None]:
         def fetch(part: Part) -> None:
             answers = []
-            for name in (str(file.sha256), file.name):
+            for name in (file.checksum[1], file.name):
                 try:
                     self._location(f"{mirror.rstrip('/')}/{urllib.parse.quote(name)}", part)
                 except SourceError as error:

@@ -200,7 +200,7 @@ class Store:
         labels = []
         with self._sources(report) as sources:
             for file, part in zip(wanted.files, parts, strict=True):
-                with self._lock(part.sha256, report):
+                with self._lock(part.path.stem, report):
                     labels.append(sources.fetch(wanted, file, part))
                     shutil.move(part.path, staging / file.name)
         records = tuple(FileRecord.of(staging, file.name, file.sha256) for file in wanted.files)
@@ -216,8 +216,7 @@ class Store:
             yield Sources(self.mirrors, offline=self.offline, wheels=wheels, report=report)
 
     def _part(self, file: WantedFile, report: Report) -> Part:
-        sha256 = str(file.sha256)  # the schema demands it of every file that has sources
-        return Part(self._downloads / f"{sha256}.part", sha256, file.size, report)
+        return Part(self._downloads / f"{file.checksum[1]}.part", file.checksum, file.size, report)
 
     def _plan(self, wanted: Recipe, report: Report) -> StoreEntry:
         """What `_ensure` would do, told and returned; nothing is written, nothing hashed."""
