@@ -31,5 +31,5 @@ class Null(Backend):
     def versions(self) -> dict[str, str]:
         return {"numpy": np.__version__}
 
-    def load(self, model: ModelFile, options: Options) -> Session:  # noqa: ARG002
+    def load(self, model: ModelFile, options: Options) -> Session:
         return NullSession(model)

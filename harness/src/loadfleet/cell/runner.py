@@ -83,7 +83,7 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
         backend = backends.load(cell["backend"]["name"])
         workload = workloads.load(cell["workload"])
         dataset = workload.open(Path(cell["dataset"]["path"]))
-        layout = _layout(cell, dataset)
+        arrangement = layout(cell, dataset)
         described: list[dict[str, Any]] = []
 
         def open_session(threads: int) -> Session:
@@ -93,7 +93,7 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
             return session
 
         latency_ms = cell["loadgen"]["target_latency_ms"] or _latency_limit(rules, cell)
-        engine = Engine(dataset, open_session, layout, lg, _Abort(folder))
+        engine = Engine(dataset, open_session, arrangement, lg, _Abort(folder))
         plan = scheduler(cell["scenario"], engine, latency_ms)
         times["load_s"] = clock.lap()
         monitor.phase("warming up")
@@ -121,7 +121,7 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
             estimates.record(cell, judged.metric["value"], judged.metric["unit"])
     finally:
         monitor.stop()
-    result = _result(folder, cell, backend.versions(), described, layout, asked, detail, judged)
+    result = _result(folder, cell, backend.versions(), described, arrangement, asked, detail, judged)
     result.update(
         telemetry=monitor.summary(),
         time={**times, "finished": _now()},
@@ -207,7 +207,7 @@ def _values(cell: Mapping[str, Any], estimate: float, minimum_ms: int, samples: 
     return values
 
 
-def _layout(cell: Mapping[str, Any], dataset: Dataset) -> Layout:
+def layout(cell: Mapping[str, Any], dataset: Dataset) -> Layout:
     """Defaults use every core: one thread an instance while the copies of the model fit, else fewer, wider ones."""
     asked, cores = cell["backend"], len(os.sched_getaffinity(0))
     batch_samples = asked["batch_size"] or _BATCH_SAMPLES
