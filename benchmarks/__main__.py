@@ -53,10 +53,15 @@ def main() -> int:
             for part in parts:
                 rates[part].append(_measure(part, setup))
                 print(f"round {number + 1} of {arguments.rounds}: {part} {rates[part][-1]:.1f} samples/s", flush=True)
-    report = {"schema_version": 1, "machine": _machine(), "measured": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-              "model": cell["model"]["name"], "samples": arguments.samples,
-              "rows": [_row(name, rates, *ratio) for name, ratio in RATIOS.items()],
-              "rates": {part: {"unit": "samples/s", "values": values} for part, values in rates.items()}}  # fmt: skip
+    report = {
+        "schema_version": 1,
+        "machine": _machine(),
+        "measured": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "model": cell["model"]["name"],
+        "samples": arguments.samples,
+        "rows": [_row(name, rates, *ratio) for name, ratio in RATIOS.items()],
+        "rates": {part: {"unit": "samples/s", "values": values} for part, values in rates.items()},
+    }
     arguments.output.mkdir(parents=True, exist_ok=True)
     files.write_json(arguments.output / "latest.json", report)
     files.write_text(arguments.output / "latest.md", _table(report))

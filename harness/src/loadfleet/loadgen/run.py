@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from loadfleet.errors import NotReadyError
 
@@ -12,7 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from loadfleet.loadgen.schedule import Scheduler
+
+class Callbacks(Protocol):
+    """What LoadGen calls: a scheduler, or a benchmark's own."""
+
+    def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
+        """New samples: their response ids and data set indices."""
+
+    def flush(self) -> None:
+        """Everything has been issued."""
+
+    def close(self) -> None:
+        """The run is over."""
 
 
 def module() -> Any:
@@ -38,7 +49,7 @@ def version() -> str:
 def run(
     lg: Any,
     settings: Any,
-    scheduler: Scheduler,
+    scheduler: Callbacks,
     samples: int,
     performance_samples: int,
     output: Path,
