@@ -97,7 +97,8 @@ def _transfer(opener: urllib.request.OpenerDirector, url: str, part: Part, offse
         raise SourceError(f"HTTP {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        raise SourceError(str(reason) or type(error).__name__, unreachable=True) from error
+        words = str(getattr(reason, "strerror", None) or reason) or type(error).__name__
+        raise SourceError(words, unreachable=True) from error
     with response:
         resume, total = _position(response, offset)
         if total is not None:
