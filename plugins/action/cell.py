@@ -54,9 +54,13 @@ class ActionModule(ActionBase):
         if answer["phase"] == "timeout":
             stop = dict(args, state="stopped")
             self._execute_module(module_name=MODULE, module_args=stop, task_vars=task_vars)
-        if boolean(args.get("judge", True)) and not answer.get("failed") and answer["rc"] != 0:
-            answer["failed"] = True
-            answer["msg"] = "run %s on %s: %s" % (args["run_id"], host, verdicts(answer["status"]))
+        if answer["rc"] != 0:
+            answer.setdefault("msg", "run %s on %s: %s" % (args["run_id"], host, verdicts(answer["status"])))
+            if boolean(args.get("judge", True)):
+                answer["failed"] = True
+            elif answer["rc"] != 1:
+                # A bad result has its place in the table; that it did not end has none.
+                display.warning(answer["msg"])
         return answer
 
     def _watch(self, started: dict[str, Any], args: dict[str, Any], host: str) -> dict[str, Any]:
@@ -90,7 +94,7 @@ class ActionModule(ActionBase):
             if time.monotonic() > deadline:
                 message = "run %s on %s is stopped after benchmark_timeout (%s s); the same run id continues it"
                 words = message % (args["run_id"], host, args.get("timeout"))
-                return dict(self._end(status, "timeout"), failed=True, rc=4, msg=words)
+                return dict(self._end(status, "timeout"), rc=4, msg=words)
             time.sleep(min(pause(first, time.monotonic() - begin), max(0.1, deadline - time.monotonic())))
 
     def _look(self, folder: str) -> tuple[dict[str, Any], bool]:
@@ -126,7 +130,6 @@ class ActionModule(ActionBase):
         reason = (error.strip() or "no reason given").splitlines()[-1]
         return dict(
             self._end(dict(status, exit_code=4), str(status.get("phase") or "starting")),
-            failed=True,
             msg="%s was out of reach for %d s (%s). Its cells may go on there; fix: when it is back, repeat with "
             "-e benchmark_run_id=%s" % (host, patience, reason, run_id),
         )

@@ -15,8 +15,9 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.loadfleet.mlperf.plugins.module_utils import _tree
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import locked, sha256
-from ansible_collections.loadfleet.mlperf.plugins.module_utils._source import project_digest
+from ansible_collections.loadfleet.mlperf.plugins.module_utils._source import project_digest, project_files
 
 MODULE = "loadfleet.mlperf.venv"
 BUILD_PATIENCE_S = 600
@@ -102,8 +103,10 @@ def wheel(source: str, digest: str, cache: str = "~/.cache/loadfleet/wheels") ->
         found = glob.glob(os.path.join(glob.escape(folder), "*.whl"))
         if found:
             return found[0]
-        with tempfile.TemporaryDirectory(dir=folder) as building:
-            command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", building, source]
+        with tempfile.TemporaryDirectory(dir=folder) as building, tempfile.TemporaryDirectory() as exported:
+            # Built from a copy of what the digest covers: build tools leave out what a .gitignore above names.
+            _tree.keep(source, project_files(source), exported)
+            command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", building, exported]
             if importlib.util.find_spec("hatchling"):
                 # The build backend is here already: building needs no network.
                 command.insert(4, "--no-build-isolation")

@@ -341,7 +341,7 @@ def description(facts: Facts, name: str) -> Dict[str, str]:
         "host_processor_core_count": str(cores // sockets) if cores and sockets else "",
         "host_processor_frequency": "%.2f GHz" % (processor["max_mhz"] / 1000) if processor["max_mhz"] else "",
         "host_processor_caches": ", ".join(
-            "%s %s x %d" % (cache["name"], kibibytes(cache["size_kib"]), cache["count"]) for cache in processor["caches"]
+            "%s %s x %d" % (one["name"], kibibytes(one["size_kib"]), one["count"]) for one in processor["caches"]
         ),
         "host_processor_interconnect": "N/A" if sockets == 1 else "",
         "host_memory_capacity": gigabytes(sum(m["size_bytes"] for m in ram["modules"]) or ram["total_bytes"]),

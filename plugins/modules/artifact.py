@@ -56,7 +56,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-path:
+folder:
   description: Folder of the entry on the host.
   returned: when the entry is there
   type: str
@@ -107,7 +107,9 @@ class Artifact:
         return self._result(bool(value["changed"]), title, value, "")
 
     def _result(self, changed: bool, title: str, value: dict, message: str) -> dict:
-        result = {key: value[key] for key in ("path", "digest", "source") if value.get(key)}
+        # Not "path": AnsibleModule would add owner and mode to it.
+        names = {"folder": "path", "digest": "digest", "source": "source"}
+        result = {name: value[key] for name, key in names.items() if value.get(key)}
         result["changed"] = changed
         result["diff"] = {"before": "" if changed else title + "\n", "after": title + "\n"}
         if message:

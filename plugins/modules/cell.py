@@ -61,7 +61,7 @@ options:
   judge:
     description:
       - Whether a bad result fails the task.
-      - V(false) lets the logs be brought home first; RV(rc) then tells.
+      - V(false) lets the logs be brought home first; RV(rc) then tells. A run that could not be started fails always.
     type: bool
     default: true
   poll_interval:

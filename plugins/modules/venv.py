@@ -192,7 +192,7 @@ class Environment:
         if interpreter is None:
             tried = " (tried %r)" % params["python"] if params["python"] else ""
             self.module.fail_json(
-                msg="no Python %s or newer on this host%s; fix: install one (the role system_packages does), or name it "
+                msg="no Python %s or newer on this host%s; fix: install one (role system_packages does), or name it "
                 "in python_venv_python" % (params["python_minimum"], tried)
             )
         shutil.rmtree(self.folder, ignore_errors=True)
