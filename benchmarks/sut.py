@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from loadfleet import backends, workloads
 from loadfleet.backends import ModelFile, Options, Session
 from loadfleet.cell import runner

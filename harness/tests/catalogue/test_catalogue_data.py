@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from jsonschema import Draft202012Validator
+
 from loadfleet import catalogue
 from loadfleet.catalogue.validation import SCHEMAS, problems
 
@@ -62,11 +63,3 @@ def test_models_have_a_backend_that_accepts_them(entry: Entry) -> None:
     formats = {name for backend in of("backend") for name in backend.data["formats"] if name != "*"}
     assert entry.data["format"] in formats
     assert entry.data["workload"] in names("workload")
-
-
-@pytest.mark.parametrize("entry", of("backend"), ids=lambda entry: entry.name)
-def test_option_defaults_are_of_their_type_and_among_the_choices(entry: Entry) -> None:
-    types = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
-    for option in entry.data["options"].values():
-        assert isinstance(option["default"], types[option["type"]])
-        assert option["default"] in option.get("choices", [option["default"]])

@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+
 from loadfleet import catalogue
 from loadfleet.errors import InputError
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+
 from loadfleet.cli import cli, main
 from loadfleet.errors import BadResultError, InputError, LoadfleetError, NotReadyError
 from loadfleet.store import Store

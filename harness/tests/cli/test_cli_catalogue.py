@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner, Result
+
 from loadfleet import catalogue
 from loadfleet.cli import cli
 from loadfleet.errors import InputError

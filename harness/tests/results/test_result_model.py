@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from jsonschema import Draft202012Validator
+from result_builder import RUN_ID, TOTAL, result, run_folder, write_cell, write_host
+
 from loadfleet.errors import InputError
 from loadfleet.results import RunResults, load, problems, validate
 from loadfleet.results.model import schema
-from result_builder import RUN_ID, TOTAL, result, run_folder, write_cell, write_host
 
 if TYPE_CHECKING:
     from pathlib import Path

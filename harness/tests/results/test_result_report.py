@@ -8,10 +8,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner
+from result_builder import RUN_ID, result, run_folder
+
 from loadfleet.cli.results import command
 from loadfleet.results import RunResults, charts
 from loadfleet.results.report import render, write_report
-from result_builder import RUN_ID, result, run_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

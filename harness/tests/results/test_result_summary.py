@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from result_builder import RUN_ID, TEST_REASON, result, run_folder, write_host
+
 from loadfleet.cli.results import command
 from loadfleet.results import RunResults
 from loadfleet.results.judge import verdict
-from result_builder import RUN_ID, TEST_REASON, result, run_folder, write_host
 
 if TYPE_CHECKING:
     from pathlib import Path

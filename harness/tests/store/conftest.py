@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 import yaml
-from loadfleet.store import Store, download
 from store_helpers import CONTENT, Handler, sha256
+
+from loadfleet.store import Store, download
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,8 +9,9 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from loadfleet.errors import InputError, NotReadyError
 from store_helpers import sha256, visible
+
+from loadfleet.errors import InputError, NotReadyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,10 @@ from collections import namedtuple
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from store_helpers import CONTENT, Handler, sha256, visible
+
 from loadfleet.errors import InputError, NotReadyError
 from loadfleet.store import Store
-from store_helpers import CONTENT, Handler, sha256, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

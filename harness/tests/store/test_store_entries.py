@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from store_helpers import CONTENT, Handler, sha256, visible
+
 from loadfleet.errors import NotReadyError
 from loadfleet.store import Store, StoreEntry
-from store_helpers import CONTENT, Handler, sha256, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,11 +6,12 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from store_helpers import CONTENT, sha256, visible
+
 from loadfleet.errors import NotReadyError
 from loadfleet.files import sha256 as sha256_of
 from loadfleet.store.part import Part, SourceError
 from loadfleet.store.wheels import extract
-from store_helpers import CONTENT, sha256, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
