@@ -160,7 +160,7 @@ def test_variables_of_the_command_line(tmp_path: Path) -> None:
         "c": 4,
         "d": None,
         "e": "v6.1",
-        "f": None,
+        "f": "",
         "g": "x=y",
     }
 
