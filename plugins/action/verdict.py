@@ -49,7 +49,7 @@ class ActionModule(ActionBase):
         status, out, err = call(command)
         if status not in JUDGED:
             raise AnsibleActionFail("the table of %s: %s" % (run, complaint(status, out, err)))
-        display.display("\n" + out.rstrip() + "\n\nreport  " + report)
+        display.display("\n" + out.rstrip() + "\n")
         result = {"changed": False, "rc": status, "report": report}
         if status != 0 and boolean(args.get("judge", True)):
             result["failed"] = True
