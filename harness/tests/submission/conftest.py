@@ -7,8 +7,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from loadfleet.submission import tree
 from submission_builder import BERT, Results
+
+from loadfleet.submission import tree
 
 DATA = Path(__file__).parent / "data"
 

@@ -161,6 +161,18 @@ ROWS: list[Mutation] = [
         "accuracy logs are cut to 10240 bytes",
     ),
     Mutation(
+        "accuracy log without its end",
+        BOTH,
+        lambda t: (t.offline / "accuracy" / "mlperf_log_accuracy.json").write_text('[\n{ "seq_id" : 0, "qsl_idx" : 0'),
+        "the log is a list",
+    ),
+    Mutation(
+        "accuracy log without answers",
+        BOTH,
+        lambda t: (t.offline / "accuracy" / "mlperf_log_accuracy.json").write_text("[\n]\n"),
+        "holds the answers",
+    ),
+    Mutation(
         "no hash",
         BOTH,
         lambda t: (t.offline / "accuracy" / "accuracy.txt").write_text('{"exact_match": 80.0, "f1": 90.5}\n'),

@@ -6,10 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from loadfleet.errors import InputError
-from loadfleet.submission.check import BAD, COLUMNS, OK, check
 from submission_builder import edit_json
 from submission_mutations import ROWS, Mutation, Tree
+
+from loadfleet.errors import InputError
+from loadfleet.submission.check import BAD, COLUMNS, OK, check
 
 CASES = [(division, row) for row in ROWS for division in row.divisions]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loadfleet.errors import InputError
-from loadfleet.submission.checks import ALL, Finding, Submission
+from loadfleet.submission.checks import ALL, Check, Finding, Submission
 from loadfleet.submission.checks.accuracy import scores
 from loadfleet.submission.checks.base import Model, Result, Subject, Submitter, System
 from loadfleet.submission.checks.performance import measure
@@ -16,7 +17,6 @@ from loadfleet.submission.rounds import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 OK = "SUMMARY: submission looks OK"
 BAD = "SUMMARY: submission has errors"
@@ -133,11 +133,23 @@ def check(folder: Path, round_name: str, submitter: str) -> Report:
     for subject in subjects:
         for one in checks:
             if isinstance(subject, one.over):
-                findings.extend(one.findings(subject))
+                findings.extend(_findings(one, subject, submission))
     findings = list(dict.fromkeys(findings))
     bad = [submission.root / finding.file for finding in findings if finding.severity == "error"]
     rows = tuple(_row(subject, subjects, bad) for subject in subjects if isinstance(subject, Result))
     return Report(rules.name, submitter, tuple(findings), rows)
+
+
+def _findings(one: Check, subject: Subject, submission: Submission) -> list[Finding]:
+    """A check's findings; what the file system refuses to show is one of them."""
+    found: list[Finding] = []
+    try:
+        found += one.findings(subject)
+    except OSError as error:
+        path = Path(error.filename) if isinstance(error.filename, str) else submission.root
+        path = path if submission.root in path.parents else submission.root
+        found.append(one.error(path, "every file can be read", "mend its permissions", str(error.strerror)))
+    return found
 
 
 def _subjects(submission: Submission) -> Iterator[Subject]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +34,19 @@ class DetailLog:
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def number(self, key: str) -> float | None:
-        """The value as a number, None when it is missing or something else."""
+        """The value as a finite number, None when it is missing or something else."""
         value = self.values.get(key)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return None
+        try:
+            return float(value) if math.isfinite(value) else None
+        except OverflowError:
+            return None
+
+    def text(self, key: str) -> str:
+        """The value as text, empty when it is missing or something else."""
+        value = self.values.get(key)
+        return value if isinstance(value, str) else ""
 
 
 @dataclass

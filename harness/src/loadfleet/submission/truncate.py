@@ -73,10 +73,11 @@ def recorded_hash(text: bytes) -> str | None:
     return found.group(1).decode() if found else None
 
 
-def truncate(tree: Path, rules: Round, submitter: str) -> list[Truncated]:
+def truncate(tree: Path, rules: Round, submitter: str, *, skip_unscored: bool = False) -> list[Truncated]:
     """Shorten every accuracy log of a submitter in a tree, in place. Running it again changes nothing.
 
     The hash is written before the log is cut, so an interruption between the two is mended by the next call.
+    A log without accuracy.txt is an error, or with `skip_unscored` left as it is (the check names it).
 
     Raises:
         InputError: The tree has no such submitter, or a log has no accuracy.txt beside it.
@@ -87,7 +88,12 @@ def truncate(tree: Path, rules: Round, submitter: str) -> list[Truncated]:
             f"{tree} holds no submitter {submitter!r}",
             fix="name the folder that holds open/ or closed/, and --submitter",
         )
-    return [_one(tree, log, rules.layout.accuracy_log_max_bytes) for folder in folders for log in _logs(folder)]
+    return [
+        _one(tree, log, rules.layout.accuracy_log_max_bytes)
+        for folder in folders
+        for log in _logs(folder)
+        if log.with_name(TEXT).is_file() or not skip_unscored
+    ]
 
 
 def _logs(folder: Path) -> Iterator[Path]:

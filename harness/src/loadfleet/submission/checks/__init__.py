@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadfleet.submission.checks.accuracy import AccuracyRun, Hash, Score
+from loadfleet.submission.checks.accuracy import AccuracyLog, AccuracyRun, Hash, Score
 from loadfleet.submission.checks.base import Check, Finding, Submission
 from loadfleet.submission.checks.compliance import Compliance
 from loadfleet.submission.checks.layout import Names, ResultFiles, RootLayout, SubmitterFolders
@@ -28,6 +28,7 @@ ALL: tuple[type[Check], ...] = (
     Metric,
     NetworkName,
     AccuracyRun,
+    AccuracyLog,
     Score,
     Hash,
     Compliance,

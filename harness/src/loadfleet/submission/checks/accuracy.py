@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-from loadfleet.submission.checks.base import Check, Finding, Result
+from loadfleet.submission.checks.base import Check, Finding, Result, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ class AccuracyRun(Check):
             yield self.error(path, "every line is a LoadGen entry", "copy the log unchanged from the run", log.problem)
         for text in log.errors[:5]:
             yield self.error(path, "LoadGen logged no error", "mend the cause and run accuracy again", text)
-        mode = log.values.get("effective_test_mode")
+        mode = log.text("effective_test_mode")
         if mode not in {"AccuracyOnly", "SubmissionRun"}:
             yield self.error(path, "the log is of an accuracy run", "copy the right log", mode)
         if subject.benchmark is None or subject.scenario is None:
@@ -47,6 +47,25 @@ class AccuracyRun(Check):
                 "run accuracy on the whole data set",
                 counted or total,
             )
+
+
+class AccuracyLog(Check):
+    """The log of answers is LoadGen's, whole or cut: a list whose first and last entries are answers."""
+
+    family: ClassVar[str] = "accuracy"
+    over: ClassVar[type] = Result
+
+    def findings(self, subject: Result) -> Iterator[Finding]:
+        path = subject.accuracy_folder / "mlperf_log_accuracy.json"
+        if not path.is_file() or path.stat().st_size > subject.rules.layout.accuracy_log_max_bytes:
+            return
+        text = read_text(path).strip()
+        if not (text.startswith("[") and text.endswith("]")):
+            yield self.error(
+                path, "the log is a list, whole or cut in the middle", "truncate the log of the run", text[:20]
+            )
+        elif '"qsl_idx"' not in text:
+            yield self.error(path, "the log holds the answers of the accuracy run", "copy the right log", text[:20])
 
 
 class Score(Check):
@@ -82,7 +101,7 @@ class Hash(Check):
         path = subject.accuracy_folder / "accuracy.txt"
         if not path.is_file():
             return
-        hashes = _HASH.findall(path.read_text(encoding="utf-8", errors="replace"))
+        hashes = _HASH.findall(read_text(path))
         if not hashes:
             yield self.error(path, "accuracy.txt ends with hash=<SHA-256>", "run loadfleet submission truncate")
         for value in hashes:
@@ -96,10 +115,7 @@ class Hash(Check):
 
 def scores(rules: Round, path: Path, targets: tuple[Target, ...]) -> dict[str, float]:
     """Metric -> value for the metrics of `targets` found in accuracy.txt; the last line of a metric counts."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return {}
+    lines = read_text(path).splitlines()
     found = {}
     for target in targets:
         pattern = rules.metric_patterns[target.metric]

@@ -55,7 +55,7 @@ class Submission:
 
     def name(self, path: Path) -> str:
         """A path as findings show it."""
-        return path.relative_to(self.root).as_posix() or "."
+        return path.relative_to(self.root).as_posix().encode("utf-8", "backslashreplace").decode()
 
     @cached_property
     def submitters(self) -> list[Submitter]:
@@ -179,7 +179,7 @@ class Result:
     @property
     def measured_scenario(self) -> str | None:
         """The scenario whose rules hold for the performance log: what LoadGen ran, Interactive for its Server."""
-        ran = self.performance.values.get("effective_scenario")
+        ran = self.performance.text("effective_scenario")
         if self.scenario is not None and self.rules.scenarios[self.scenario].loadgen_scenario == ran:
             return self.scenario
         return ran if ran in self.rules.scenarios else None
@@ -294,6 +294,14 @@ def json_problem(path: Path) -> str | None:
     except (ValueError, RecursionError) as error:
         return f"not JSON: {error}"
     return None if isinstance(value, dict) else "not a JSON object"
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, undecodable bytes replaced; empty when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def is_text_file(path: Path) -> bool:

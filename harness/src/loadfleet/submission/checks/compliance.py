@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from loadfleet.submission.checks.accuracy import scores
-from loadfleet.submission.checks.base import Check, Finding, Result, Submission, is_text_file
+from loadfleet.submission.checks.base import Check, Finding, Result, Submission, is_text_file, read_text
 from loadfleet.submission.checks.performance import LoadGenRun, Settings
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Compliance(Check):
             path = folder / name
             if not path.is_file():
                 continue
-            text = path.read_text(encoding="utf-8", errors="replace")
+            text = read_text(path)
             lines = {line.strip() for line in text.splitlines()}
             missing = [
                 words for words in test.passes if words not in lines and not (test.name != "TEST01" and words in text)

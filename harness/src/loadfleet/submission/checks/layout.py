@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from loadfleet.submission.checks.base import Check, Finding, Result, Submission, Submitter, plain_files, subfolders
+from loadfleet.submission.checks.base import (
+    Check,
+    Finding,
+    Result,
+    Submission,
+    Submitter,
+    is_text_file,
+    plain_files,
+    subfolders,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +106,7 @@ class SubmitterFolders(Check):
                 if not (source / name).exists():
                     yield self.warning(source / name, "every model has its code", "add it, or a README that says where")
         documents = (folder / "documentation" / "calibration.md", folder / "calibration.md")
-        if not any(path.is_file() for path in documents):
+        if not any(is_text_file(path) for path in documents):
             needed = subject.division in layout.calibration_divisions
             finding = self.error if needed else self.warning
             yield finding(

@@ -47,9 +47,9 @@ class LoadGenRun(Check):
             yield self.error(path, "LoadGen logged no error", "mend the cause and measure again", text)
         validity = log.values.get("result_validity")
         if validity != "VALID":
-            reason = log.values.get("result_invalid_reason") or ""
+            reason = log.text("result_invalid_reason")
             yield self.error(path, f"result_validity is VALID {reason}".strip(), "measure again", validity)
-        mode = log.values.get("effective_test_mode")
+        mode = log.text("effective_test_mode")
         if mode not in {"PerformanceOnly", "SubmissionRun"}:
             yield self.error(path, "the log is of a performance run", "copy the right log", mode)
 
@@ -145,7 +145,7 @@ class Metric(Check):
         if not log.values or subject.scenario is None:
             return
         path = subject.performance_folder / "mlperf_log_detail.txt"
-        ran, wanted = log.values.get("effective_scenario"), subject.rules.scenarios[subject.scenario].loadgen_scenario
+        ran, wanted = log.text("effective_scenario"), subject.rules.scenarios[subject.scenario].loadgen_scenario
         kind = subject.model.system.kind
         if ran != wanted:
             if kind in {"edge", "combined"} and (ran, subject.scenario) in _INFERRED:
@@ -190,11 +190,11 @@ def measure(result: Result) -> Measured | None:
     if scenario is None or model is None:
         return None
     rules = result.rules.result(model, scenario)
-    ran = log.values.get("effective_scenario")
+    ran = log.text("effective_scenario")
     if ran == result.rules.scenarios[scenario].loadgen_scenario:
         value = log.number(rules.key)
         return None if value is None else Measured(value / rules.divisor, rules.unit, inferred=False)
-    value = _inferred(log, str(ran), scenario)
+    value = _inferred(log, ran, scenario)
     return None if not value else Measured(value, rules.unit, inferred=True)
 
 

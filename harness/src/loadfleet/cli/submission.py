@@ -1,0 +1,243 @@
+"""`loadfleet submission`: from results to what MLCommons gets."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from loadfleet.cli import echo_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from loadfleet.submission.check import Report
+    from loadfleet.submission.tree import Generated, Request
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_ROUND = click.option("--round", "round_name", default="v6.1", show_default=True, help="MLPerf round.")
+_SUBMITTER = click.option("--submitter", required=True, help="Organisation; the name of its folder.")
+_OUTPUT = click.option("-o", "--output", type=_FOLDER, required=True, help="Gets tree/ and the archives.")
+_OFFICIAL = click.option(
+    "--official",
+    type=_FOLDER,
+    envvar="LOADFLEET_MLCOMMONS_INFERENCE",
+    help="A checkout of mlcommons/inference: run its checkers too (interpreter: LOADFLEET_MLCOMMONS_PYTHON).",
+)
+
+
+def _request(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that say what to submit as."""
+    for option in (
+        click.option("--only-submittable", is_flag=True, help="Leave out what cannot be submitted."),
+        click.option("--system-name", help="Name of the system's folder; by default the measured one."),
+        click.option("--status", default="available", show_default=True, help="available, preview or rdi."),
+        click.option("--system-type", default="edge", show_default=True, help="edge, datacenter or datacenter,edge."),
+        click.option("--division", default="open", show_default=True, help="open, closed or network."),
+        _SUBMITTER,
+        _ROUND,
+    ):
+        function = option(function)
+    return function
+
+
+def _make_request(options: dict[str, Any], *, truncate: bool = True) -> Request:
+    from loadfleet.submission.tree import Request  # noqa: PLC0415
+
+    return Request(round=options.pop("round_name"), truncate=truncate, **options)
+
+
+@click.group()
+def command() -> None:
+    """Generate, truncate, check and pack a submission.
+
+    RESULTS are run folders (results/<run id>), DIR is a folder that holds open/, closed/ or network/.
+    """
+
+
+@command.command()
+@click.argument("results", nargs=-1, required=True, type=_FOLDER)
+@_OUTPUT
+@_request
+@_OFFICIAL
+@_JSON
+def create(results: tuple[Path, ...], output: Path, official: Path | None, as_json: bool, **options: Any) -> None:
+    """Generate, truncate, check and pack in one go.
+
+    Exit status: 0 accepted, 1 refused (the tree and the archive are there), 2 wrong input.
+    """
+    from loadfleet.submission.create import create as run  # noqa: PLC0415
+
+    created = run(results, output, _make_request(options), official)
+    if as_json:
+        echo_json(created.as_json())
+    else:
+        _echo_generated(created.generated)
+        _echo_report(created.report)
+        for verdict in created.official:
+            click.echo(f"MLCommons' {verdict.checker} checker: {verdict.summary} ({verdict.results} results)")
+        again = " (the same as before)" if created.packed.reused else ""
+        click.echo(f"archive: {created.packed.archive}{again}")
+    sys.exit(0 if created.accepted else 1)
+
+
+@command.command()
+@click.argument("results", nargs=-1, required=True, type=_FOLDER)
+@_OUTPUT
+@_request
+@click.option("--truncate/--full", default=True, show_default=True, help="Write accuracy logs cut, or in full.")
+@_JSON
+def generate(results: tuple[Path, ...], output: Path, truncate: bool, as_json: bool, **options: Any) -> None:
+    """Write OUTPUT/tree from results; raw logs are copied byte for byte."""
+    from loadfleet.submission.tree import generate as run  # noqa: PLC0415
+
+    generated = run(results, output, _make_request(options, truncate=truncate))
+    if as_json:
+        echo_json({"tree": str(generated.tree), **generated.record()})
+    else:
+        _echo_generated(generated)
+
+
+@command.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@_ROUND
+@_SUBMITTER
+@_JSON
+def truncate(folder: Path, round_name: str, submitter: str, as_json: bool) -> None:
+    """Cut the accuracy logs of a tree and record the hash of each; again changes nothing."""
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from loadfleet.submission.rounds import load  # noqa: PLC0415
+    from loadfleet.submission.truncate import truncate as run  # noqa: PLC0415
+
+    logs = run(folder, load(round_name), submitter)
+    if as_json:
+        echo_json({"logs": [asdict(log) for log in logs]})
+        return
+    for log in logs:
+        what = f"{log.before:,} -> {log.after:,} bytes, hash={log.sha256}" if log.changed else "already done"
+        click.echo(f"{log.path}: {what}")
+
+
+@command.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@_ROUND
+@_SUBMITTER
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the results table.")
+@_OFFICIAL
+@_JSON
+def check(
+    folder: Path, round_name: str, submitter: str, csv_file: Path | None, official: Path | None, as_json: bool
+) -> None:
+    """Hold DIR against the rules of a round.
+
+    Exit status: 0 accepted, 1 refused, 2 wrong input.
+    """
+    from loadfleet import files  # noqa: PLC0415
+    from loadfleet.submission import official as mlcommons  # noqa: PLC0415
+    from loadfleet.submission.check import check as run  # noqa: PLC0415
+
+    report = run(folder, round_name, submitter)
+    verdicts = [] if official is None else mlcommons.run(official, folder, round_name, submitter)
+    if csv_file is not None:
+        files.write_text(csv_file, report.csv())
+    accepted = report.accepted and all(v.accepted and v.results == len(report.rows) for v in verdicts)
+    if as_json:
+        echo_json({**report.as_json(), "accepted": accepted, "official": [verdict.as_json() for verdict in verdicts]})
+    else:
+        for verdict in verdicts:
+            click.echo(f"MLCommons' {verdict.checker} checker: {verdict.summary} ({verdict.results} results)")
+        _echo_report(report)
+    sys.exit(0 if accepted else 1)
+
+
+@command.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@_OUTPUT
+@_ROUND
+@_SUBMITTER
+@_JSON
+def pack(folder: Path, output: Path, round_name: str, submitter: str, as_json: bool) -> None:
+    """Check DIR and pack it as the next mlperf_submission_N.tar.gz; the same content keeps its number.
+
+    Exit status: 0 packed and accepted, 1 packed and refused by the check, 2 wrong input.
+    """
+    from loadfleet.submission.check import check as run  # noqa: PLC0415
+    from loadfleet.submission.pack import pack as write  # noqa: PLC0415
+
+    report = run(folder, round_name, submitter)
+    packed = write(folder, output, report)
+    if as_json:
+        summary = {"attempt": packed.attempt, "archive": str(packed.archive), "sha256": packed.sha256}
+        echo_json({**summary, "reused": packed.reused, "accepted": report.accepted})
+    else:
+        click.echo(f"{packed.archive}\n{report.summary}")
+    sys.exit(0 if report.accepted else 1)
+
+
+@command.command()
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=_FOLDER)
+@_ROUND
+@click.option("--submitter", default="", help="For a tree: whose submission.")
+@click.option("--division", default="open", show_default=True, help="For results: what they are meant for.")
+@click.option("--system-type", default="edge", show_default=True, help="For results: what they are meant for.")
+@_JSON
+def status(
+    folders: tuple[Path, ...], round_name: str, submitter: str, division: str, system_type: str, as_json: bool
+) -> None:
+    """Show what is there and what is missing, of results folders or of a tree.
+
+    Exit status: 0 complete, 1 something is missing or bad, 2 wrong input.
+    """
+    from loadfleet.submission.status import of  # noqa: PLC0415
+
+    lines = of(folders, round_name, submitter, division, system_type)
+    complete = bool(lines) and all(line.complete for line in lines)
+    if as_json:
+        echo_json({"complete": complete, "lines": [line.as_json() for line in lines]})
+    else:
+        _echo_status(lines)
+    sys.exit(0 if complete else 1)
+
+
+def _echo_generated(generated: Generated) -> None:
+    click.echo(f"tree: {generated.tree} ({len(generated.cells)} cells)")
+    for system in generated.systems:
+        for title, names in (("not measured", system["unmeasured"]), ("needed but empty", system["empty"])):
+            if names:
+                click.echo(f"system {system['name']}: {title}: {', '.join(names)}")
+    for title, entries in (("not submittable", generated.not_submittable), ("left out", generated.left_out)):
+        for entry in entries:
+            click.echo(f"{title}: {entry['cell']}: {'; '.join(entry['reasons'])}")
+
+
+def _echo_report(report: Report) -> None:
+    for finding in report.findings:
+        click.echo(finding.line())
+    for row in report.rows:
+        value = "no result" if row.value is None else f"{row.value:.6g} {row.unit}"
+        click.echo(f"{'accepted' if row.accepted else 'refused'} {row.path}: {value}")
+    click.echo(f"{sum(row.accepted for row in report.rows)} of {len(report.rows)} results accepted")
+    click.echo(report.summary)
+
+
+def _echo_status(lines: Iterable[Any]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from loadfleet.submission.status import ASPECTS  # noqa: PLC0415
+
+    table = Table("system", "model", "scenario", *ASPECTS)
+    reasons = []
+    for line in lines:
+        states = [getattr(line, aspect) for aspect in ASPECTS]
+        table.add_row(line.system, line.model, line.scenario, *(state.state for state in states))
+        for aspect, state in zip(ASPECTS, states, strict=True):
+            if state.why:
+                reasons.append(f"{line.system} {line.model} {line.scenario} {aspect}: {state.why}")
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    for reason in reasons:
+        click.echo(reason)
