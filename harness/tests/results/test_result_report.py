@@ -59,7 +59,7 @@ def test_the_page_shows_what_it_promises(tmp_path: Path) -> None:
     page = page_of(run)
     for text in (
         RUN_ID,
-        "2 of 2 cells ran well, 2 of them submittable",
+        "2 cells ran well, 2 submittable",
         "1,234.5 Samples/s",
         "Example CPU",
         "target 75.636 %",
@@ -133,10 +133,10 @@ def test_a_run_without_results_and_a_cut_telemetry_still_make_a_page(tmp_path: P
     run = run_folder(tmp_path, result(), telemetry=True)
     cell = run / "localhost/bert/Offline/performance"
     (cell / "telemetry.jsonl").write_text('{"t": 1, "cpu_percent": 5}\n[]\n{"t": "x", "cpu_percent": 1}\n{"t": 2, "cpu')
-    assert "Processor, 100" not in page_of(run)
+    assert "Processor, 100 %" not in page_of(run)
     (cell / "result.json").write_text("")
     page = page_of(run)
-    assert "1 of 1 cells bad" in page
+    assert "1 of 1 cell bad" in page
     assert "not JSON" in page
 
 

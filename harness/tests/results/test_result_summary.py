@@ -106,9 +106,10 @@ def test_the_table_fits_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 def test_json_is_the_table(tmp_path: Path) -> None:
     run = run_folder(tmp_path, result(), invalid("valid", LATENCY))
     (run / "submission").mkdir()
-    for attempt, said in ((2, "old"), (10, "accepted")):
+    for attempt, accepted in ((2, False), (10, True)):
         summary = run / "submission" / f"mlperf_submission_{attempt}_summary.json"
-        summary.write_text(json.dumps({"verdict": said}))
+        said = {"accepted": accepted, "round": "v6.1", "errors": 0, "warnings": 1}
+        summary.write_text(json.dumps({**said, "official": [{"checker": "modular", "accepted": True}]}))
     outcome = CliRunner().invoke(command, ["summary", str(run), "--json"])
     data = json.loads(outcome.stdout)
     assert outcome.exit_code == data["exit_code"] == 1
@@ -120,7 +121,9 @@ def test_json_is_the_table(tmp_path: Path) -> None:
     assert data["cells"][0]["metric"] == {"name": "samples per second", "value": 1234.5, "unit": "Samples/s"}
     assert data["reasons"] == [LATENCY]
     assert data["cells"][1]["reason_numbers"] == [1]
-    assert data["submission"]["verdict"] == "accepted"
+    assert data["submission"]["summary"].endswith("mlperf_submission_10_summary.json")
+    words = "accepted by our check for round v6.1: 0 errors, 1 warning; accepted by modular"
+    assert data["submission"]["verdict"] == words
 
 
 def test_colours_only_when_asked_for(tmp_path: Path) -> None:

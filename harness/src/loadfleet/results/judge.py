@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from loadfleet.results import words
+
 if TYPE_CHECKING:
     from loadfleet.results.model import CellOutcome, Result, RunResults
 
@@ -103,8 +105,9 @@ def verdict(run: RunResults) -> Verdict:
     bad = sum(judgement.outcome == "bad" for judgement in judgements)
     unfinished = sum(judgement.outcome == "unfinished" for judgement in judgements)
     if bad or not count:
-        return Verdict("bad", f"{bad} of {count} cells bad" if count else "no cells were found", 1)
+        return Verdict("bad", f"{bad} of {words.count(count, 'cell')} bad" if count else "no cells were found", 1)
     if unfinished:
-        return Verdict("unfinished", f"{unfinished} of {count} cells not finished; the same command continues", 4)
+        text = f"{unfinished} of {words.count(count, 'cell')} not finished; the same run id continues"
+        return Verdict("unfinished", text, 4)
     submittable = sum(result.validity.submittable for result in run.results)
-    return Verdict("good", f"{count} of {count} cells ran well, {submittable} of them submittable", 0)
+    return Verdict("good", f"{words.count(count, 'cell')} ran well, {submittable} submittable", 0)

@@ -139,7 +139,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
             f"LoadGen {words.quantity(time.loadgen_s, 's')}",
         ),
         ("Clock offset", words.quantity(time.clock_offset_ms, "ms")),
-        ("Processor, mean", words.quantity(telemetry.get("cpu_percent_mean"), "% of one core")),
+        ("Processor, mean", words.quantity(telemetry.get("cpu_percent_mean"), "% of all cores")),
         ("Memory, highest", words.size(telemetry.get("rss_peak_bytes"))),
         ("Energy", words.quantity(telemetry.get("energy_j"), "J")),
     ]
@@ -193,13 +193,14 @@ def _value(value: object) -> str:
 
 
 def _system(host: HostResults) -> list[tuple[str, str]]:
-    """Rows of a host's system: its MLPerf description, else what was measured; empty values are left out."""
+    """Rows of a host's system: its MLPerf description, else what was measured; what does not apply is left out."""
     description = host.system.get("description")
     measured = host.system.get("measured")
     facts = description if isinstance(description, dict) and description else measured
-    rows = [("system", str(host.system.get("name", "")))] if host.system.get("name") else []
-    for name, value in (facts if isinstance(facts, dict) else {}).items():
-        if value not in ("", None):
+    facts = facts if isinstance(facts, dict) else {}
+    rows = [("system name", str(host.system["name"]))] if host.system.get("name") and "system_name" not in facts else []
+    for name, value in facts.items():
+        if value not in ("", None, "N/A"):
             rows.append((str(name).replace("_", " "), _value(value)))
     unmeasured = host.system.get("unmeasured")
     if isinstance(unmeasured, list) and unmeasured:
@@ -219,7 +220,7 @@ def _telemetry(path: Path) -> list[charts.Line]:
                     if isinstance(sample.get("t"), int | float) and isinstance(sample.get(key), int | float):
                         series.append((float(sample["t"]), sample[key] / divisor))
     lines = (
-        charts.time_line(cpu, "Processor, 100 % is one core", lambda value: f"{value:,.0f} %"),
+        charts.time_line(cpu, "Processor, 100 % is all cores", lambda value: f"{value:,.0f} %"),
         charts.time_line(memory, "Resident memory", lambda value: f"{value:,.0f} MiB"),
     )
     return [line for line in lines if line]

@@ -94,12 +94,26 @@ def submission(run: Path) -> dict[str, Any] | None:
         content = read_json(path)
     except (OSError, ValueError):
         content = None
-    said = content.get("verdict") if isinstance(content, dict) else None
     return {
         "summary": str(path),
         "archive": str(archive) if archive.is_file() else None,
-        "verdict": str(said) if isinstance(said, str) else "no verdict in the summary",
+        "accepted": content.get("accepted") if isinstance(content, dict) else None,
+        "verdict": _verdict(content if isinstance(content, dict) else {}),
     }
+
+
+def _verdict(content: dict[str, Any]) -> str:
+    """Our check's verdict and the official checkers', of a submission's summary."""
+    accepted = content.get("accepted")
+    if accepted is None:
+        return "its summary cannot be read"
+    counts = ", ".join(words.count(content.get(f"{name}s", 0), name) for name in ("error", "warning"))
+    verdicts = [f"{'accepted' if accepted else 'refused'} by our check for round {content.get('round')}: {counts}"]
+    for checker in content.get("official") or []:
+        if isinstance(checker, dict):
+            said = "accepted" if checker.get("accepted") else "refused"
+            verdicts.append(f"{said} by {checker.get('checker') or 'the official checker'}")
+    return "; ".join(verdicts)
 
 
 def write_text(run: RunResults, *, color: bool | None = None) -> None:

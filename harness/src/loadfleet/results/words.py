@@ -42,6 +42,11 @@ def size(count: int | float | None) -> str:
     return f"{value:.1f} {_BINARY[-1]}"
 
 
+def count(value: int, noun: str) -> str:
+    """`1 cell`, `2 cells`."""
+    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
+
+
 def metric(value: Metric | None) -> str:
     """`1,234 Samples/s`, `-` for a mode that measures nothing."""
     return "-" if value is None else quantity(value.value, value.unit)
