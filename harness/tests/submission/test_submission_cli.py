@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+from submission_mutations import Tree
+
+from loadfleet.cli.submission import command
+from loadfleet.submission.check import BAD, OK
+
+if TYPE_CHECKING:
+    from submission_builder import Results
+
+
+def call(*arguments: object) -> Result:
+    environment = {"LOADFLEET_MLCOMMONS_INFERENCE": "", "LOADFLEET_MLCOMMONS_PYTHON": ""}
+    return CliRunner(env=environment).invoke(command, [str(argument) for argument in arguments])
+
+
+def test_create_accepted(results: Results, tmp_path: Path) -> None:
+    done = call("create", results.run(), "-o", tmp_path / "out", "--submitter", "Example", "--json")
+
+    answer = json.loads(done.stdout)
+    assert done.exit_code == 0
+    assert answer["accepted"] is True
+    assert (answer["attempt"], answer["not_submittable"]) == (1, [])
+    assert Path(answer["archive"]).is_file()
+    assert Path(answer["tree"]).is_dir()
+    assert [result["accepted"] for result in answer["results"]] == [True]
+
+
+def test_create_refused_still_leaves_tree_and_archive(results: Results, tmp_path: Path) -> None:
+    run = results.run(execution="test", reasons=("execution is test: 10 s",))
+    log = run / "localhost/bert/Offline/performance/mlperf_log_detail.txt"
+    log.write_text(
+        log.read_text().replace(
+            '"effective_min_duration_ms", "value": 600000', '"effective_min_duration_ms", "value": 10000'
+        )
+    )
+
+    done = call("create", run, "-o", tmp_path / "out", "--submitter", "Example", "--json")
+
+    answer = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert answer["accepted"] is False
+    assert Path(answer["archive"]).is_file()
+    assert {reason for entry in answer["not_submittable"] for reason in entry["reasons"]} >= {"execution is test: 10 s"}
+    assert any("effective_min_duration_ms" in finding["rule"] for finding in answer["findings"])
+
+
+def test_create_in_words(results: Results, tmp_path: Path) -> None:
+    done = call("create", results.run(), "-o", tmp_path / "out", "--submitter", "Example")
+
+    assert done.exit_code == 0
+    assert "1 of 1 results accepted" in done.stdout
+    assert OK in done.stdout
+    assert "mlperf_submission_1.tar.gz" in done.stdout
+
+
+def test_the_steps_one_by_one(results: Results, tmp_path: Path) -> None:
+    out, tree = tmp_path / "out", tmp_path / "out" / "tree"
+    assert call("generate", results.run(), "-o", out, "--submitter", "Example", "--full").exit_code == 0
+
+    refused = call("check", tree, "--submitter", "Example")
+    assert refused.exit_code == 1
+    assert refused.stdout.splitlines()[-1] == BAD
+    assert "run loadfleet submission truncate" in refused.stdout
+
+    assert "hash=" in call("truncate", tree, "--submitter", "Example").stdout
+    checked = call("check", tree, "--submitter", "Example", "--csv", tmp_path / "summary.csv")
+    assert checked.exit_code == 0
+    assert checked.stdout.splitlines()[-1] == OK
+    assert [row["Result"] for row in csv.DictReader((tmp_path / "summary.csv").open())] == ["17.9875"]
+
+    packed = json.loads(call("pack", tree, "-o", out, "--submitter", "Example", "--json").stdout)
+    assert (packed["attempt"], packed["accepted"]) == (1, True)
+
+
+def test_check_says_what_is_wrong_where_and_what_to_do(submission: Path) -> None:
+    Tree(submission, "open").set("effective_qsl_rng_seed", 5)
+
+    done = call("check", submission, "--submitter", "Example", "--json")
+
+    (error,) = [finding for finding in json.loads(done.stdout)["findings"] if finding["severity"] == "error"]
+    assert done.exit_code == 1
+    assert error["file"].endswith("Offline/performance/run_1/mlperf_log_detail.txt")
+    assert error["value"] == "5"
+    assert "qsl_rng_seed of v6.1 is 2085463073848966840" in error["rule"]
+    assert error["fix"]
+
+
+def test_no_result_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+
+    done = call("check", tmp_path, "--submitter", "Example")
+
+    assert done.exit_code == 1
+    assert "0 of 0 results accepted" in done.stdout
+    assert done.stdout.splitlines()[-1] == BAD
+
+
+@pytest.mark.parametrize("option", [("--json",), ()])
+def test_status(option: tuple[str, ...], results: Results) -> None:
+    done = call("status", results.run(), *option)
+
+    assert done.exit_code == 1
+    if option:
+        answer = json.loads(done.stdout)
+        assert not answer["complete"]
+        assert {line["scenario"]: line["complete"] for line in answer["lines"]} == {
+            "SingleStream": False,
+            "Offline": True,
+        }
+    else:
+        assert "SingleStream performance: no performance run" in done.stdout
