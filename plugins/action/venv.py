@@ -73,7 +73,7 @@ class ActionModule(ActionBase):
         try:
             return sha256(os.path.expanduser(path))
         except OSError as error:
-            raise AnsibleActionFail("lock file %s: %s" % (path, error.strerror)) from error
+            raise AnsibleActionFail("lock file %s: %s" % (path, error.strerror)) from None
 
     def _send(self, layer: dict[str, Any], folder: str) -> str:
         if layer.get("lock"):
