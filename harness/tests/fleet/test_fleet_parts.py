@@ -84,6 +84,14 @@ def test_the_exit_status_of_a_failure(action: str, answer: dict[str, Any], judge
     assert failed(answer, task_action=action).exit_code(judged) == code
 
 
+def test_tasks_are_told_but_for_ansibles_own() -> None:
+    told: list[Progress] = []
+    events = Events(on_progress=told.append)
+    for name in ("role : Validating arguments against arg spec 'main' - Does it", "role : Do it"):
+        events.handle({"event": "playbook_on_task_start", "event_data": {"name": name}})
+    assert told == [Progress("", "", None, "role : Do it")]
+
+
 def test_unreachable_and_ignored() -> None:
     assert failed({"msg": "gone"}, "runner_on_unreachable").failures[0][0].message == "unreachable: gone"
     assert failed({"msg": "gone"}, "runner_on_unreachable").exit_code(0) == 3

@@ -108,7 +108,7 @@ def _print(result: Any) -> None:
         ]
         click.echo(f"{result.status}{', ' if stopped else ''}{stopped}; --run-id {result.run_id} continues it")
     recap = [f"{name} ok={host.ok} changed={host.changed} failed={host.failed}" for name, host in result.hosts.items()]
-    click.echo(f"{result.status} after {result.duration_s:.1f} s ({'; '.join(recap) or 'no host was reached'})")
+    click.echo(f"{result.status} after {result.duration_s:.1f} s{': ' if recap else ''}{'; '.join(recap)}")
     if result.artifacts_path:
         click.echo(f"artifacts: {result.artifacts_path}")
 

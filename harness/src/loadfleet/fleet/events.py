@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _OUR_MODULES = "loadfleet.mlperf."
 _CHECKS_INPUT = ("validate_argument_spec", "ansible.builtin.validate_argument_spec")
+_CHECKING = "Validating arguments against arg spec"  # Ansible's own task before each role
 _RECAP = {
     "ok": "ok",
     "changed": "changed",
@@ -53,7 +54,9 @@ class Events:
         elif kind == "playbook_on_play_start":
             self.started = True
         elif kind == "playbook_on_task_start":
-            self._tell(Progress("", "", None, str(data.get("name") or data.get("task") or "")))
+            name = str(data.get("name") or data.get("task") or "")
+            if _CHECKING not in name:
+                self._tell(Progress("", "", None, name))
         elif kind in {"runner_on_failed", "runner_on_unreachable"} and not data.get("ignore_errors"):
             self._failed(data, unreachable=kind == "runner_on_unreachable")
         elif kind == "playbook_on_stats":
