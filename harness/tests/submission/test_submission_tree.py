@@ -99,6 +99,16 @@ def test_nothing_is_invented_for_what_was_not_measured(results: Results, tmp_pat
     assert not check(generated.tree, "v6.1", "Example").accepted
 
 
+def test_the_framework_is_what_the_runs_measured(results: Results, tmp_path: Path) -> None:
+    run = results.run()
+    edit_json(run / "localhost/system.json", description={**DESCRIPTION, "framework": ""}, unmeasured=["framework"])
+
+    generated = generate([run], tmp_path / "out", REQUEST)
+
+    assert json.loads(Tree(generated.tree, "open").description.read_text())["framework"] == "onnxruntime 1.23.0"
+    assert generated.systems[0]["unmeasured"] == []
+
+
 def test_the_readme_repeats_the_run(results: Results, tmp_path: Path) -> None:
     tree = Tree(generate([results.run()], tmp_path / "out", REQUEST).tree, "open")
 

@@ -51,6 +51,17 @@ def system_description(description: Mapping[str, Any], rules: Round, **values: s
     return fields
 
 
+def framework(cells: Sequence[Cell]) -> str:
+    """What executed the models, as the runs measured it: "onnxruntime 1.23.0"; the system probe cannot know it."""
+    found = set()
+    for cell in cells:
+        backend = cell.result.get("backend") or {}
+        name = str(backend.get("name") or "")
+        version = (backend.get("versions") or {}).get(name)
+        found.add(f"{name} {version}" if version else name)
+    return ", ".join(sorted(found - {""}))
+
+
 def _text(value: Any) -> str:
     if value is None:
         return ""

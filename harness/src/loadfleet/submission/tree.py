@@ -195,8 +195,10 @@ class _Builder:
 
     def system(self, name: str, cells: Sequence[Cell], models: dict[int, tuple[str, RoundModel]]) -> None:
         request, system = self.generated.request, cells[0].system
+        measured = {"framework": documents.framework(cells)}
+        stated = {name: value for name, value in system["description"].items() if value not in (None, "")}
         description = documents.system_description(
-            system["description"],
+            measured | stated,
             self.rules,
             division=request.division,
             submitter=request.submitter,
@@ -210,7 +212,7 @@ class _Builder:
                 "name": name,
                 "digest": system.get("digest"),
                 "hosts": sorted({cell.host for cell in cells}),
-                "unmeasured": list(system.get("unmeasured") or []),
+                "unmeasured": [name for name in system.get("unmeasured") or [] if not measured.get(name)],
                 "empty": empty,
             }
         )
