@@ -1,0 +1,189 @@
+"""The agent with real LoadGen and onnxruntime on a toy workload: runs, adopts, resumes, stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from loadfleet.cell import agent, process
+from loadfleet.errors import InputError, NotReadyError
+from loadfleet.results import model as results
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LONG = {"modes": ["performance"], "scenarios": ["SingleStream"], "query_count": 150_000}  # some seconds
+
+
+def wait(folder: Path, wanted: Callable[[dict[str, Any]], bool], limit_s: float = 60) -> dict[str, Any]:
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        status = agent.read_status(folder)
+        if status and wanted(status):
+            return status
+        time.sleep(0.05)
+    log = (folder / "agent.log").read_text()
+    raise AssertionError(f"still {agent.read_status(folder)}\n{log}")
+
+
+def ended(status: dict[str, Any]) -> bool:
+    return status["phase"] in {"finished", "stopped", "interrupted"}
+
+
+def running(status: dict[str, Any]) -> bool:
+    return any(cell["state"] == "running" and "left" in cell["detail"] for cell in status["cells"])
+
+
+def events(folder: Path) -> list[str]:
+    return [json.loads(line)["event"] for line in (folder / "journal.jsonl").read_text().splitlines()]
+
+
+def test_runs_every_cell_and_leaves_what_the_contract_names(make_run: Callable[..., Path]) -> None:
+    folder = make_run()
+    answer = agent.start(folder)
+    assert answer["adopted"] is False
+    status = wait(folder, ended)
+    assert (status["phase"], status["exit_code"]) == ("finished", 0)
+    assert [cell["state"] for cell in status["cells"]] == ["done", "done"]
+    for mode in ("accuracy", "performance"):
+        cell = folder / "toy/Offline" / mode
+        result = results.load(cell / "result.json")
+        assert result.validity.submittable is False
+        for name in ("cell.json", "user.conf", "mlperf_log_detail.txt", "replay.sh", "stdout.log", "telemetry.jsonl"):
+            assert (cell / name).exists(), name
+    accuracy = json.loads((folder / "toy/Offline/accuracy/result.json").read_text())["accuracy"]
+    assert (accuracy["value"], accuracy["met"], accuracy["samples"]) == (100.0, True, 40)
+    performance = json.loads((folder / "toy/Offline/performance/result.json").read_text())
+    assert performance["metric"]["unit"] == "Samples/s"
+    assert performance["metric"]["value"] > 0
+    assert performance["loadgen"]["effective"]["effective_samples_per_query"] == 64
+
+
+def test_a_finished_run_is_adopted_and_runs_nothing_again(make_run: Callable[..., Path]) -> None:
+    folder = make_run(modes=["accuracy"])
+    agent.start(folder)
+    wait(folder, ended)
+    before = (folder / "journal.jsonl").read_text()
+    assert agent.start(folder) == {"run_id": folder.name, "pid": None, "adopted": True, "phase": "finished"}
+    assert (folder / "journal.jsonl").read_text() == before
+
+
+@pytest.mark.parametrize("scenario", ["Server", "SingleStream", "MultiStream"])
+def test_the_other_scenarios_run(make_run: Callable[..., Path], scenario: str) -> None:
+    folder = make_run(scenarios=[scenario], target_qps={"Server": 400} if scenario == "Server" else {})
+    agent.start(folder)
+    status = wait(folder, ended)
+    assert status["exit_code"] == 0, status
+    accuracy = json.loads((folder / "toy" / scenario / "accuracy/result.json").read_text())
+    assert accuracy["accuracy"]["value"] == 100.0
+
+
+def test_a_killed_agent_loses_nothing(make_run: Callable[..., Path]) -> None:
+    folder = make_run(**LONG)
+    first = agent.start(folder)
+    wait(folder, running)
+    os.kill(first["pid"], signal.SIGKILL)
+    while process.alive(folder / "agent.pid"):
+        time.sleep(0.01)
+    cell = folder / "toy/SingleStream/performance"
+    orphan = process.alive(cell / "cell.pid")
+    assert orphan, "the cell outlives its agent"
+    second = agent.start(folder)
+    assert second["adopted"] is False
+    status = wait(folder, ended)
+    assert status["exit_code"] == 0
+    assert events(folder).count("cell_started") == 1, "the running cell was waited for, not started again"
+
+
+def test_a_second_start_adopts_the_running_agent(make_run: Callable[..., Path]) -> None:
+    folder = make_run(**LONG)
+    first = agent.start(folder)
+    wait(folder, running)
+    second = agent.start(folder)
+    assert (second["pid"], second["adopted"]) == (first["pid"], True)
+
+
+def test_stop_ends_the_cell_and_start_continues(make_run: Callable[..., Path]) -> None:
+    folder = make_run(**LONG)
+    agent.start(folder)
+    wait(folder, running)
+    pid = process.alive(folder / "toy/SingleStream/performance/cell.pid")
+    assert pid
+    assert agent.stop(folder, 2) is True
+    status = agent.read_status(folder)
+    assert (status["phase"], status["exit_code"]) == ("stopped", 4)
+    assert not (folder / "toy/SingleStream/performance/result.json").exists()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(pid, 0)
+    agent.start(folder)
+    assert wait(folder, ended)["exit_code"] == 0
+    kept = list((folder / "interrupted").iterdir())
+    assert [path.name for path in kept] == ["toy-SingleStream-performance-1"], "the broken attempt is kept apart"
+
+
+def test_two_runs_never_share_a_host(make_run: Callable[..., Path]) -> None:
+    first = make_run(**LONG)
+    agent.start(first)
+    wait(first, running)
+    second = make_run(run_id="20260102T030405Z-toy-00bb")
+    with pytest.raises(NotReadyError, match="busy with the run 20260102T030405Z-toy-00aa"):
+        agent.start(second)
+
+
+def test_an_expired_lease_finishes_the_cell_and_no_more(make_run: Callable[..., Path]) -> None:
+    folder = make_run(lease_s=0.01)
+    agent.start(folder)
+    status = wait(folder, ended)
+    assert (status["phase"], status["exit_code"]) == ("interrupted", 4)
+    agent_starts = make_run(lease_s=0)
+    agent.start(agent_starts)
+    assert wait(folder, lambda status: status["phase"] == "finished")["exit_code"] == 0
+
+
+def test_other_settings_under_the_same_run_id_are_refused(make_run: Callable[..., Path]) -> None:
+    folder = make_run(modes=["accuracy"])
+    agent.start(folder)
+    wait(folder, ended)
+    make_run(modes=["accuracy"], query_count=8)
+    with pytest.raises(InputError, match="planned with other settings"):
+        agent.start(folder)
+
+
+def test_a_failing_model_ends_the_cell_with_its_error(make_run: Callable[..., Path], store: Any) -> None:
+    entry = store.find("model", "toy-square")
+    model = entry.path / "model.onnx"
+    before = model.stat()
+    model.chmod(0o644)
+    model.write_bytes(b"x" * before.st_size)
+    os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))  # damage that only reading the file can show
+    folder = make_run(modes=["performance"])
+    agent.start(folder)
+    status = wait(folder, ended)
+    assert status["exit_code"] == 2
+    assert status["cells"][0]["state"] == "failed"
+    assert "cannot load" in status["cells"][0]["reasons"][0]
+
+
+def test_the_replay_script_repeats_the_cell_without_touching_it(make_run: Callable[..., Path]) -> None:
+    folder = make_run(
+        modes=["accuracy"], run_prefix="env TOY=1", environment={"API_TOKEN": "hush", "OMP_NUM_THREADS": "1"}
+    )
+    agent.start(folder)
+    wait(folder, ended)
+    cell = folder / "toy/Offline/accuracy"
+    script = (cell / "replay.sh").read_text()
+    assert "hush" not in script
+    assert "OMP_NUM_THREADS=1" in script
+    assert "env TOY=1" in script
+    before = (cell / "result.json").read_bytes()
+    subprocess.run(["sh", str(cell / "replay.sh")], check=True, capture_output=True, timeout=60)
+    assert (cell / "result.json").read_bytes() == before
+    again = list(cell.parent.glob("accuracy.replay.*"))
+    assert [(path / "result.json").exists() for path in again] == [True]

@@ -1,0 +1,91 @@
+"""Bad input is refused before anything starts, with the variable and the value named."""
+
+from __future__ import annotations
+
+import shutil
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from loadfleet.cell import plan, spec
+from loadfleet.errors import InputError, LoadfleetError, NotReadyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_cells_come_scenario_by_scenario_in_the_order_of_modes(run_file: dict[str, Any]) -> None:
+    run_file["scenarios"] = ["Server", "Offline"]
+    assert [cell["cell"] for cell in plan.make(run_file)] == [
+        "toy/Server/accuracy",
+        "toy/Server/performance",
+        "toy/Offline/accuracy",
+        "toy/Offline/performance",
+    ]
+
+
+def test_every_cell_fulfils_its_schema(run_file: dict[str, Any]) -> None:
+    for cell in plan.make(run_file):
+        spec.check(cell, "cell", "planned")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"workload": "tpy"}, InputError, "tpy"),
+        ({"scenarios": ["offline"]}, InputError, "did you mean Offline"),
+        ({"modes": ["speed"]}, InputError, "benchmark_modes: 'speed'"),
+        ({"execution": "fast"}, InputError, "benchmark_execution: 'fast'"),
+        ({"model": "toy-sqare"}, InputError, "toy-square"),
+        ({"model": "minilm-squad"}, InputError, "belongs to the workload bert"),
+        ({"dataset": "nothing"}, InputError, "nothing"),
+        ({"backend": "tensorflux"}, InputError, "tensorflux"),
+        ({"device": "tpu"}, InputError, "benchmark_device: 'tpu'"),
+        ({"implementation": "nvidia"}, InputError, "benchmark_implementation: 'nvidia'"),
+        ({"round": "v9.9"}, InputError, "v9.9"),
+        ({"execution": "valid"}, InputError, "benchmark_query_count is 64"),
+        ({"target_qps": {"Ofline": 3}}, InputError, "did you mean Offline"),
+        ({"run_prefix": "numactl 'x"}, InputError, "not a command line"),
+        ({"run_prefix": "no-such-tool --x"}, NotReadyError, "'no-such-tool'"),
+    ],
+)
+def test_bad_values(run_file: dict[str, Any], change: dict[str, Any], error: type[LoadfleetError], words: str) -> None:
+    with pytest.raises(error, match=words.replace("(", r"\(")):
+        plan.make(run_file | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"query_count": 0}, "benchmark_query_count"),
+        ({"target_qps": {"Offline": -1}}, "benchmark_target_qps"),
+        ({"threads": "two"}, "benchmark_threads"),
+        ({"run_id": "../../etc"}, "benchmark_run_id"),
+        ({"scenario": "Offline"}, "scenario"),
+    ],
+)
+def test_values_of_the_wrong_shape_name_their_variable(
+    run_file: dict[str, Any], change: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        spec.check(run_file | change, "run", "run.json")
+
+
+def test_an_artefact_that_is_missing_names_the_command_that_brings_it(run_file: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(NotReadyError, match="toy-square is not in the store") as caught:
+        plan.make(run_file | {"store_path": str(tmp_path / "elsewhere")})
+    assert "cache ensure model toy-square" in caught.value.fix
+
+
+def test_a_nearly_full_disk_is_refused(run_file: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=1 << 40, used=0, free=1 << 20))
+    with pytest.raises(NotReadyError, match="1 MiB free"):
+        plan.make(run_file)
+
+
+def test_a_run_file_that_is_not_json(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("{")
+    with pytest.raises(InputError, match="is not JSON"):
+        spec.read(path, "run")
