@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from loadfleet.catalogue import rounds
 from loadfleet.loadgen.logs import DetailLog
 from loadfleet.loadgen.settings import Settings
-from loadfleet.submission import rounds
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -117,5 +117,5 @@ def test_csv_has_the_official_columns_and_quotes_inner_quotes(accepted: Path) ->
 def test_missing_folder_and_unknown_round_are_wrong_input(tmp_path: Path, accepted: Path) -> None:
     with pytest.raises(InputError, match="there is no folder"):
         check(tmp_path / "none", "v6.1", "Example")
-    with pytest.raises(InputError, match=r"no round 'v9\.9'"):
+    with pytest.raises(InputError, match=r"no round named 'v9\.9'"):
         check(accepted, "v9.9", "Example")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from loadfleet.catalogue import rounds
 from loadfleet.errors import InputError
-from loadfleet.submission import rounds
 
 
 def test_bert_of_the_newest_round() -> None:

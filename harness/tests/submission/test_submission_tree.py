@@ -10,9 +10,9 @@ import pytest
 from submission_builder import BERT, DESCRIPTION, RUN, Results, edit_json
 from submission_mutations import Tree
 
+from loadfleet.catalogue.rounds import load
 from loadfleet.errors import InputError
 from loadfleet.submission.check import check
-from loadfleet.submission.rounds import load
 from loadfleet.submission.tree import Request, generate
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def test_the_layout_of_older_rounds(results: Results, tmp_path: Path) -> None:
         (Request(system_type="cloud"), "system type 'cloud'"),
         (Request(status="soon"), "status 'soon'"),
         (Request(submitter="My Company"), "submitter 'My Company'"),
-        (Request(round="v1.0"), "no round 'v1.0'"),
+        (Request(round="v1.0"), "no round named 'v1.0'"),
     ],
 )
 def test_wrong_words_are_refused_before_anything_is_written(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 from submission_mutations import Tree
 
+from loadfleet.catalogue.rounds import load
 from loadfleet.errors import InputError
 from loadfleet.submission import truncate as module
-from loadfleet.submission.rounds import load
 from loadfleet.submission.tree import Request, generate
 
 if TYPE_CHECKING:

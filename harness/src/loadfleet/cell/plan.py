@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loadfleet import catalogue
+from loadfleet.catalogue import rounds
 from loadfleet.errors import InputError, NotReadyError
 from loadfleet.loadgen.scenarios import SCENARIOS
 from loadfleet.store import Store
-from loadfleet.submission import rounds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,6 +13,7 @@ import psutil
 
 from loadfleet import backends, files, workloads
 from loadfleet.backends import ModelFile, Options
+from loadfleet.catalogue import rounds
 from loadfleet.cell import estimates, verdict
 from loadfleet.cell.monitor import Monitor
 from loadfleet.errors import InputError, LoadfleetError
@@ -23,13 +24,12 @@ from loadfleet.loadgen.scenarios import SCENARIOS
 from loadfleet.loadgen.schedule import scheduler
 from loadfleet.loadgen.settings import Settings
 from loadfleet.results import model as results
-from loadfleet.submission import rounds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loadfleet.backends import Session
-    from loadfleet.submission.rounds import Round
+    from loadfleet.catalogue.rounds import Round
     from loadfleet.workloads import Dataset
 
 LOGS = ("mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json")

@@ -11,7 +11,7 @@ from loadfleet.loadgen.scenarios import SCENARIOS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loadfleet.submission.rounds import Round
+    from loadfleet.catalogue.rounds import Round
     from loadfleet.workloads import Accuracy
 
 _TARGET_SHARE = 0.99  # MLPerf Inference rules, table of models: quality target of the 99 flavour

@@ -110,7 +110,7 @@ def truncate(folder: Path, round_name: str, submitter: str, as_json: bool) -> No
     """Cut the accuracy logs of a tree and record the hash of each; again changes nothing."""
     from dataclasses import asdict  # noqa: PLC0415
 
-    from loadfleet.submission.rounds import load  # noqa: PLC0415
+    from loadfleet.catalogue.rounds import load  # noqa: PLC0415
     from loadfleet.submission.truncate import truncate as run  # noqa: PLC0415
 
     logs = run(folder, load(round_name), submitter)

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loadfleet.catalogue.rounds import load
 from loadfleet.errors import InputError
 from loadfleet.submission.checks import ALL, Check, Finding, Submission
 from loadfleet.submission.checks.accuracy import scores
 from loadfleet.submission.checks.base import Model, Result, Subject, Submitter, System
 from loadfleet.submission.checks.performance import measure
-from loadfleet.submission.rounds import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

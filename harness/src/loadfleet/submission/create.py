@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from loadfleet.catalogue.rounds import load
 from loadfleet.submission import official, truncate
 from loadfleet.submission.check import Report, check
 from loadfleet.submission.pack import Packed, pack
-from loadfleet.submission.rounds import load
 from loadfleet.submission.tree import Generated, Request, generate
 
 if TYPE_CHECKING:

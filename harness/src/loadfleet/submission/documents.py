@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from loadfleet.catalogue.rounds import Round, RoundModel
     from loadfleet.submission.cells import Cell
-    from loadfleet.submission.rounds import Round, RoundModel
 
 NOT_APPLICABLE = "N/A"
 

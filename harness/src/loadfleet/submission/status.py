@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from loadfleet.catalogue.rounds import load
 from loadfleet.submission.cells import Cell, find
 from loadfleet.submission.check import check
 from loadfleet.submission.checks.base import Model, Result, Submission
-from loadfleet.submission.rounds import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from loadfleet.submission.rounds import Round, RoundModel
+    from loadfleet.catalogue.rounds import Round, RoundModel
 
 ASPECTS = ("performance", "accuracy", "compliance", "power")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loadfleet import files
+from loadfleet.catalogue.rounds import Round, RoundModel
+from loadfleet.catalogue.rounds import load as load_round
 from loadfleet.errors import InputError
 from loadfleet.submission import documents
 from loadfleet.submission.cells import Cell, find
-from loadfleet.submission.rounds import Round, RoundModel
-from loadfleet.submission.rounds import load as load_round
 from loadfleet.submission.truncate import LOG, TEXT, shortened, with_hash
 
 if TYPE_CHECKING:

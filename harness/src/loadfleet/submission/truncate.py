@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from loadfleet.submission.rounds import Round
+    from loadfleet.catalogue.rounds import Round
 
 KEPT = 4096
 """Characters kept at each end; LoadGen writes ASCII, so characters are bytes."""

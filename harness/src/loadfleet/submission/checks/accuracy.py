@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from loadfleet.submission.rounds import Round, Target
+    from loadfleet.catalogue.rounds import Round, Target
 
 _HASH = re.compile(r"^hash=(\w+)\s*$", re.MULTILINE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")

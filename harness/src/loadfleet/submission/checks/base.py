@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from loadfleet.submission.rounds import Round, RoundModel, ScenarioSet
+    from loadfleet.catalogue.rounds import Round, RoundModel, ScenarioSet
 
 Severity = Literal["error", "warning"]
 

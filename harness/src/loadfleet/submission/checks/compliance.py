@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from loadfleet.submission.rounds import ComplianceTest, RoundModel
+    from loadfleet.catalogue.rounds import ComplianceTest, RoundModel
 
 _BASELINE, _COMPLIANCE = "baseline_accuracy.txt", "compliance_accuracy.txt"
 _TOLERANCE = 0.01  # of the accuracy of a TEST01 fallback; a tenth of it for -99.9 models

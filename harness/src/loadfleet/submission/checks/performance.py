@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from loadfleet.catalogue.rounds import RoundModel
     from loadfleet.submission.mllog import DetailLog
-    from loadfleet.submission.rounds import RoundModel
 
 # What may be inferred from what, on edge systems (policies, "inferring scenario results"): measured -> folder
 _INFERRED = {("SingleStream", "MultiStream"), ("SingleStream", "Offline"), ("MultiStream", "Offline")}

@@ -9,14 +9,10 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from loadfleet.catalogue import loader
 from loadfleet.errors import InputError
-
-_FOLDER = Path(__file__).resolve().parent.parent / "catalogue" / "data" / "rounds"
 
 
 @dataclass(frozen=True)
@@ -243,9 +239,9 @@ class Round:
 
 
 def names() -> list[str]:
-    """Rounds with a rules file, oldest first."""
+    """Rounds of the catalogue, oldest first."""
     return sorted(
-        (path.stem for path in _FOLDER.glob("v*.yml")), key=lambda name: [int(n) for n in name[1:].split(".")]
+        (entry.name for entry in loader.entries("round")), key=lambda name: [int(n) for n in re.findall(r"\d+", name)]
     )
 
 
@@ -254,22 +250,13 @@ def load(name: str) -> Round:
     """The rules of a round (`v6.1`).
 
     Raises:
-        InputError: There is no such round.
+        InputError: There is no such round, or its file is not valid.
     """
     return _round(_merged(name))
 
 
-def _read(name: str) -> dict[str, Any]:
-    path = _FOLDER / f"{name}.yml"
-    if not re.fullmatch(r"v\d+\.\d+", name) or not path.is_file():
-        raise InputError(f"there is no round {name!r}", fix=f"use one of {', '.join(names())}")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    data: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506  (a safe loader)
-    return data
-
-
 def _merged(name: str) -> dict[str, Any]:
-    data = _read(name)
+    data = dict(loader.get("round", name).data)
     base = data.pop("based_on", None)
     return data if base is None else _merge(_merged(base), data)
 
