@@ -50,7 +50,7 @@ class ActionModule(ActionBase):
         if status not in JUDGED:
             raise AnsibleActionFail("the table of %s: %s" % (run, complaint(status, out, err)))
         display.display("\n" + out.rstrip() + "\n")
-        result = {"changed": False, "rc": status, "report": report}
+        result = {"changed": False, "failed": False, "rc": status, "report": report}
         if status != 0 and boolean(args.get("judge", True)):
             result["failed"] = True
             result["msg"] = "run %s: %s; see the table above and %s" % (os.path.basename(run), MEANINGS[status], report)
