@@ -87,17 +87,17 @@ class Monitor:
         if self._progress is None:
             return 0.0, self._phase
         elapsed = max(1e-3, time.monotonic() - self._since)
-        answered, expected = self._progress.answered, self._progress.expected
-        rate = answered / elapsed
-        if expected:
-            left = (expected - answered) / rate if rate else 0.0
-            return answered / expected, (
-                f"{answered:,} of {expected:,} samples, {rate:,.1f} samples/s, {_duration(left)} left"
+        seen = self._progress
+        if seen.expected_units:
+            # The longest samples go first: counting samples would promise an end far too late.
+            fraction = seen.answered_units / seen.expected_units
+            rate, left = seen.expected * fraction / elapsed, elapsed * (1 / fraction - 1) if fraction else 0.0
+            return fraction, (
+                f"{seen.answered:,} of {seen.expected:,} samples, {rate:,.1f} samples/s, {_duration(left)} left"
             )
         left = max(0.0, self._minimum - elapsed)
-        return min(1.0, elapsed / self._minimum if self._minimum else 0.0), (
-            f"{answered:,} samples, {rate:,.1f} samples/s, {_duration(left)} left"
-        )
+        fraction = min(1.0, elapsed / self._minimum if self._minimum else 0.0)
+        return fraction, f"{seen.answered:,} samples, {seen.answered / elapsed:,.1f} samples/s, {_duration(left)} left"
 
 
 def _duration(seconds: float) -> str:

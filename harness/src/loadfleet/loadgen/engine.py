@@ -42,10 +42,12 @@ class Layout:
 
 @dataclass
 class Progress:
-    """Counters a monitor reads while the engine runs."""
+    """Counters a monitor reads while the engine runs; units are the samples' costs (tokens for text)."""
 
     answered: int = 0
+    answered_units: int = 0
     expected: int = 0
+    expected_units: int = 0
     failure: BaseException | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -114,6 +116,7 @@ class Engine:
         self._complete([response(sample, address + row * size, size) for row, sample in enumerate(ids)])
         with self.progress.lock:
             self.progress.answered += len(ids)
+            self.progress.answered_units += int(self.lengths(indices).sum())
 
     def lengths(self, indices: Indices) -> NDArray[np.int32]:
         """Cost of each sample."""

@@ -102,8 +102,10 @@ class Offline(_Pooled):
 
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         samples = np.asarray(indices, np.int64)
+        lengths = self.engine.lengths(samples)
         self.engine.progress.expected += len(samples)
-        for batch in plan_batches(self.engine.lengths(samples), self.engine.layout):
+        self.engine.progress.expected_units += int(lengths.sum())
+        for batch in plan_batches(lengths, self.engine.layout):
             self._batches.put(([ids[position] for position in batch.tolist()], samples[batch]))
 
     def _work(self, session: Session) -> bool:
@@ -149,7 +151,6 @@ class Server(_Pooled):
         now = time.perf_counter()
         with self._condition:
             self._waiting.extend((sample, index, now) for sample, index in zip(ids, indices, strict=True))
-            self.engine.progress.expected += len(ids)
             self._condition.notify(len(ids))
 
     def _work(self, session: Session) -> bool:
