@@ -26,6 +26,7 @@ scenarios: [Offline, Server, SingleStream, MultiStream]
 metric: right
 loadgen_model: bert
 licence: Apache-2.0
+tags: [toy]
 """,
     "models/toy-square.yml": """
 name: toy-square
@@ -34,6 +35,7 @@ workload: toy
 format: onnx
 precision: fp32
 licence: Apache-2.0
+tags: [toy]
 artifact:
   build: {entry_point: "toy:build_model", version: 1, parameters: {}, requires: []}
   files: [{name: model.onnx}]
@@ -50,6 +52,7 @@ title: Numbers
 workload: toy
 samples: 40
 licence: Apache-2.0
+tags: [toy]
 artifact:
   build: {entry_point: "toy:build_values", version: 1, parameters: {}, requires: []}
   files: [{name: values.npy}]
