@@ -180,7 +180,8 @@ def test_the_tarball_has_every_source_of_the_harness(tarball: list[str]) -> None
 def test_the_tarball_has_nothing_else(tarball: list[str]) -> None:
     wanted = (
         "MANIFEST.json", "FILES.json", "README.md", "LICENSE", "NOTICE", "CHANGELOG.md", "meta/*.yml",
-        "changelogs/*.yaml", "plugins/*.py", "roles/*/*.yml", "roles/*/*.md", "roles/*/*.lock", "roles/*/*.j2", "playbooks/*.yml",
+        "changelogs/*.yaml", "plugins/*.py", "roles/*/*.yml", "roles/*/*.md", "roles/*/*.lock", "roles/*/*.j2",
+        "playbooks/*.yml",
         "harness/pyproject.toml", "harness/README.md", "harness/src/loadfleet/*",
     )  # fmt: skip
     assert not [name for name in tarball if not any(fnmatch.fnmatch(name, pattern) for pattern in wanted)]

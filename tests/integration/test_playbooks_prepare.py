@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playground import RUN_ID
 
 if TYPE_CHECKING:
-    from playground import Play, Site
+    from playground import Site
 
 pytestmark = pytest.mark.integration
 
@@ -24,33 +25,29 @@ def test_check_mode_on_a_bare_host_changes_nothing(site: Site) -> None:
     assert not site.results.exists()
 
 
-def test_the_second_prepare_changes_nothing_and_is_cheap(prepared: tuple[Site, Play]) -> None:
-    site, first = prepared
+def test_prepare_once_again_and_after_an_interruption(site: Site) -> None:
+    first = site.play("prepare")
     assert first.code == 0, first.text
     assert first.recap("localhost")["changed"] > 0
+
     again = site.play("prepare", "-vvv")
     assert again.code == 0, again.text
     assert again.recap("localhost")["changed"] == 0
     assert len(re.findall(r"Using module file", again.text)) <= 15
 
+    checked = site.play("prepare", "--check", "--diff")
+    assert checked.code == 0, checked.text
+    assert checked.recap("localhost")["changed"] == 0
 
-def test_check_mode_on_a_prepared_host_changes_nothing(prepared: tuple[Site, Play]) -> None:
-    site, _ = prepared
-    play = site.play("prepare", "--check", "--diff")
-    assert play.code == 0, play.text
-    assert play.recap("localhost")["changed"] == 0
-
-
-def test_an_interrupted_layer_is_installed_again(prepared: tuple[Site, Play]) -> None:
-    site, _ = prepared
     environment = site.store / "localhost/venvs/onnxruntime"
     (environment / ".loadfleet/loadgen.json").unlink()
     (environment / ".loadfleet/loadgen.json.unfinished").touch()
-    play = site.play("prepare", "--tags", "loadgen")
-    assert play.code == 0, play.text
-    assert play.recap("localhost")["changed"] == 1
+    mended = site.play("prepare", "--tags", "loadgen")
+    assert mended.code == 0, mended.text
+    assert mended.recap("localhost")["changed"] == 1
     assert (environment / ".loadfleet/loadgen.json").is_file()
     assert not (environment / ".loadfleet/loadgen.json.unfinished").exists()
+    shutil.rmtree(site.store)
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
