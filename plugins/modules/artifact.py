@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - Loadfleet contributors (@loadfleet)
 description:
-  - Sees to it that an entry of the catalogue is in the store: downloaded, verified, prepared and complete.
+  - Sees to it that an entry of the catalogue is in the store, verified, prepared and complete.
   - Calls C(loadfleet cache ensure) on the host. A second call finds the entry and changes nothing.
 extends_documentation_fragment:
   - loadfleet.mlperf.attributes

@@ -12,7 +12,13 @@ cd "$root"
 git ls-files -z --cached --others --exclude-standard -- galaxy.yml meta plugins roles playbooks tests/sanity |
   xargs -0 cp --parents -t "$copy" --
 cd "$copy"
-# It looks at tracked files only.
+# It looks at files that git would track, and makes its environments below tests/output.
+echo tests/output/ >.gitignore
 git init -q . && git add -A
+# Its environments are kept between runs. It would download a script that brings pip, under this name; ensurepip is here.
+export HOME=$root/.cache/ansible-test
+mkdir -p "$HOME/.ansible/test/cache"
+[ -e "$HOME/.ansible/test/cache/get_pip_24_2.py" ] ||
+  printf 'import ensurepip\nensurepip.bootstrap()\n' >"$HOME/.ansible/test/cache/get_pip_24_2.py"
 exec_python=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 ansible-test sanity --venv --python "$exec_python" --color no "$@"
