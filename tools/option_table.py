@@ -1,6 +1,6 @@
 """The option table of a role's README, rendered from its argument_specs.
 
-`python tests/contract/option_table.py` writes the tables; a contract test compares them.
+`make docs` writes the tables; a contract test compares them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- options -->", "<!-- /options -->"
 
 
