@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - Loadfleet contributors (@loadfleet)
 description:
-  - Prints lines to the terminal as they are, whatever format results are shown in, which M(ansible.builtin.debug) does not.
+  - Prints lines to the terminal as they are, whatever format results are shown in.
 extends_documentation_fragment:
   - loadfleet.mlperf.attributes
   - loadfleet.mlperf.attributes.action

@@ -128,7 +128,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.loadfleet.mlperf.plugins.module_utils import _environment, _python
-from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import locked, write_json
+from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand, locked, write_json
 
 PATIENCE_S = 900
 # The account's own packages and habits must not decide what an environment holds.
@@ -215,8 +215,9 @@ class Environment:
             command += ["--no-deps", "--no-index", "--force-reinstall", layer["file"]]
         else:
             command += ["--require-hashes", "--requirement", layer["file"]]
-            if self.module.params["wheelhouse"]:
-                command += ["--no-index", "--find-links", os.path.expanduser(self.module.params["wheelhouse"])]
+            wheelhouse = self.module.params["wheelhouse"]
+            if wheelhouse:
+                command += ["--no-index", "--find-links", wheelhouse if "://" in wheelhouse else expand(wheelhouse)]
         self._run(command, "layer %s could not be installed" % layer["name"])
         if layer["imports"]:
             code = "import " + ", ".join(layer["imports"])
