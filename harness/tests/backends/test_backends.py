@@ -62,3 +62,10 @@ def test_a_file_that_is_no_model(tmp_path: Path) -> None:
     path.write_bytes(b"\0" * 100)
     with pytest.raises(InputError, match="cannot load"):
         backends.load("onnxruntime").load(ModelFile(path), Options())
+
+
+def test_a_device_is_checked_without_a_model() -> None:
+    backends.load("null").check_device("cpu")
+    backends.load("onnxruntime").check_device("cpu")
+    with pytest.raises(NotReadyError, match="no CUDAExecutionProvider"):
+        backends.load("onnxruntime").check_device("cuda")

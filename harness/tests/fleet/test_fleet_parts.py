@@ -76,7 +76,8 @@ def test_the_message_of_a_failure(answer: dict[str, Any], message: str) -> None:
         ("loadfleet.mlperf.cell", {"rc": 4}, 1, 4),
         ("loadfleet.mlperf.artifact", {}, 0, 3),
         ("ansible.builtin.command", {"rc": 1}, 0, 3),
-        ("ansible.builtin.assert", {}, 1, 1),
+        ("ansible.builtin.assert", {}, 0, 2),
+        ("ansible.builtin.fail", {}, 1, 1),
         ("ansible.builtin.validate_argument_spec", {}, 1, 2),
     ],
 )

@@ -65,6 +65,15 @@ class Backend(ABC):
         """Package versions that can change a number."""
 
     @abstractmethod
+    def check_device(self, device: str) -> None:
+        """Whether a device can be used here, before anything is loaded.
+
+        Raises:
+            InputError: The backend knows no such device.
+            NotReadyError: The device is not usable here.
+        """
+
+    @abstractmethod
     def load(self, model: ModelFile, options: Options) -> Session:
         """Load a model.
 

@@ -31,5 +31,8 @@ class Null(Backend):
     def versions(self) -> dict[str, str]:
         return {"numpy": np.__version__}
 
+    def check_device(self, device: str) -> None:
+        """Every device answers nothing equally fast."""
+
     def load(self, model: ModelFile, options: Options) -> Session:
         return NullSession(model)

@@ -38,28 +38,34 @@ class OnnxRuntime(Backend):
     def versions(self) -> dict[str, str]:
         return {"onnxruntime": ort.__version__}
 
-    def load(self, model: ModelFile, options: Options) -> Session:
-        devices = catalogue.get("backend", self.name).data["devices"]
-        if options.device not in devices:
-            raise InputError(
-                f"device {options.device!r} is not one of onnxruntime's ({', '.join(devices)})",
-                fix="change benchmark_device",
-            )
-        providers = devices[options.device]
+    def check_device(self, device: str) -> None:
+        providers = self._providers(device)
         present = ort.get_available_providers()
         missing = [provider for provider in providers if provider not in present]
         if missing:
             raise NotReadyError(
                 f"this build of onnxruntime has no {', '.join(missing)} (it has {', '.join(present)})",
-                fix=f"install the onnxruntime build for {options.device}, or set benchmark_device: cpu",
+                fix=f"install the onnxruntime build for {device}, or set benchmark_device: cpu",
             )
+
+    def _providers(self, device: str) -> list[str]:
+        devices: dict[str, list[str]] = catalogue.get("backend", self.name).data["devices"]
+        if device not in devices:
+            raise InputError(
+                f"device {device!r} is not one of onnxruntime's ({', '.join(devices)})",
+                fix="change benchmark_device",
+            )
+        return devices[device]
+
+    def load(self, model: ModelFile, options: Options) -> Session:
+        self.check_device(options.device)
         settings = ort.SessionOptions()
         settings.intra_op_num_threads = options.threads
         settings.inter_op_num_threads = 1
         settings.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         settings.log_severity_level = 3
         try:
-            session = ort.InferenceSession(str(model.path), settings, providers=providers)
+            session = ort.InferenceSession(str(model.path), settings, providers=self._providers(options.device))
         except Exception as error:  # onnxruntime raises bare pybind exceptions of many types
             raise InputError(f"onnxruntime cannot load {model.path}: {error}", fix="verify the model file") from error
         inputs = {value.name for value in session.get_inputs()}

@@ -18,9 +18,10 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from loadfleet import files
+from loadfleet import backends, files
 from loadfleet.cell import plan, process, replay, spec
 from loadfleet.errors import InputError, InterruptedRunError, NotReadyError
+from loadfleet.loadgen import run as loadgen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +58,9 @@ def start(run_dir: Path) -> dict[str, Any]:
         )
     if all((run_dir / cell["cell"] / "result.json").exists() for cell in cells):
         return {"run_id": run["run_id"], "pid": None, "adopted": True, "phase": status.get("phase", "finished")}
+    for name, device in sorted({(cell["backend"]["name"], cell["backend"]["device"]) for cell in cells}):
+        backends.load(name).check_device(device)
+    loadgen.module()
     files.write_json(planned, {"schema_version": 1, "run_id": run["run_id"], "cells": cells})
     if run.get("system"):
         files.write_json(run_dir / "system.json", run["system"])

@@ -81,8 +81,8 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
             _choice(f"benchmark_{name}", scenario, list(SCENARIOS))
     prefix = _prefix(run.get("run_prefix") or "")
     store = Store(Path(run["store_path"]).expanduser())
-    model_entry, data_entry = _stored(store, model), _stored(store, dataset)
     _room(store.path)
+    model_entry, data_entry = _stored(store, model), _stored(store, dataset)
     system = run.get("system") or {"name": socket.gethostname(), "digest": UNKNOWN_SYSTEM}
     return [
         {
@@ -172,7 +172,8 @@ def _model_file(entry: StoreEntry, data: Mapping[str, Any]) -> Path:
 
 
 def _room(path: Path) -> None:
-    free = shutil.disk_usage(path).free
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
     if free < _FREE_BYTES:
         raise NotReadyError(
             f"{free >> 20} MiB free below {path}; a run needs {_FREE_BYTES >> 20} MiB for its logs",

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _OUR_MODULES = "loadfleet.mlperf."
-_CHECKS_INPUT = ("validate_argument_spec", "ansible.builtin.validate_argument_spec")
+# What refuses wrong input before anything is done; roles judge outcomes with `fail`, never with `assert`.
+_CHECKS_INPUT = ("validate_argument_spec", "assert")
 _CHECKING = "Validating arguments against arg spec"  # Ansible's own task before each role
 _RECAP = {
     "ok": "ok",
@@ -99,12 +100,12 @@ class Events:
 
 
 def _exit_code(data: Mapping[str, Any], answer: Mapping[str, Any]) -> int | None:
-    """The exit status a task's failure names: our modules answer with one (`rc`), a refused argument is wrong input."""
+    """The exit status a task's failure names: our modules answer with one (`rc`), a refused value is wrong input."""
     action = str(data.get("resolved_action") or data.get("task_action") or "")
     code = answer.get("rc")
     if action.startswith(_OUR_MODULES) and isinstance(code, int) and 1 <= code <= 4:
         return code
-    return 2 if action in _CHECKS_INPUT else None
+    return 2 if action.removeprefix("ansible.builtin.") in _CHECKS_INPUT else None
 
 
 def _message(answer: Mapping[str, Any]) -> str:
