@@ -52,7 +52,7 @@ _BATCH_SAMPLES = 64
 _SESSIONS_BYTES = 8 << 30
 # LoadGen sizes the Offline query by 1.1 x target x duration and calls a run INVALID that ends before the duration:
 # a target somewhat above the estimate costs a longer run, one below it costs the run.
-_OFFLINE_MARGIN = 1.1
+_OFFLINE_MARGIN = 1.05
 _SERVER_SHARE = 0.5  # of the estimated rate: Poisson arrivals need room below the machine's capacity
 _STREAM_SHARE = 0.5  # of the shortest latency: LoadGen prepares enough queries only for a latency below the true one
 
