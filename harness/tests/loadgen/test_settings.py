@@ -57,8 +57,8 @@ def test_the_file_has_spaces_and_no_comments() -> None:
     [
         ("Offline", {"target_qps": 500.125}),
         ("Server", {"target_qps": 800}),
-        ("SingleStream", {"target_latency": 0.005}),
-        ("MultiStream", {"target_latency": 0.005}),
+        ("SingleStream", {"target_latency": 0.0002}),
+        ("MultiStream", {"target_latency": 0.0005}),
     ],
 )
 def test_loadgen_takes_what_is_asked_with_the_seeds_of_another_round(
