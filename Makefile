@@ -34,12 +34,22 @@ bert: setup ## Run the BERT benchmark here, from preparation to a checked submis
 
 .PHONY: test
 test: setup ## Run all tests, the main job included
-	$(BIN)/pytest -n 2 -m "not e2e" $(ARGS)
-	$(BIN)/pytest -m e2e $(ARGS)
+	$(BIN)/pytest -n 2 -m "not e2e and not lab" $(ARGS)
+	$(BIN)/pytest -m "e2e or lab" $(ARGS)
 
 .PHONY: unit
 unit: setup ## Run the fast tests only
-	$(BIN)/pytest -n 2 -m "not e2e and not integration" $(ARGS)
+	$(BIN)/pytest -n 2 -m "not e2e and not integration and not lab" $(ARGS)
+
+.PHONY: lab-up lab-down lab-shell
+lab-up: setup ## Start HOSTS hosts (3) on this machine, reached over SSH and without a way out; needs root
+	$(BIN)/python -m tests.lab up $(or $(HOSTS),3)
+
+lab-down: setup ## End them
+	$(BIN)/python -m tests.lab down
+
+lab-shell: setup ## Log in on HOST, or have a shell here whose Ansible knows the lab
+	$(BIN)/python -m tests.lab shell $(HOST)
 
 .PHONY: lint
 lint: setup ## Check style, types and playbooks
