@@ -14,8 +14,9 @@ import tempfile
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.loadfleet.mlperf.plugins.module_utils import _tree
+from ansible_collections.loadfleet.mlperf.plugins.module_utils import _tree, _wheels
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import locked, sha256
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._source import project_digest, project_files
 
@@ -46,11 +47,14 @@ class ActionModule(ActionBase):
         missing = set(answer.get("needs") or ())
         if answer.get("failed") or not missing or self._task.check_mode:
             return answer
+        bring = boolean(args.get("offline", False)) and not args.get("wheelhouse")
         try:
             folder = self._make_tmp_path()
             for layer in layers:
                 if layer["name"] in missing:
-                    layer["file"] = self._send(layer, folder)
+                    layer["file"] = self._send(self._file(layer), folder)
+                    if bring and layer.get("lock"):
+                        layer["wheels"] = self._send(wheels(layer["lock"], answer["interpreter"]), folder)
             final = self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars)
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
@@ -75,11 +79,12 @@ class ActionModule(ActionBase):
         except OSError as error:
             raise AnsibleActionFail("lock file %s: %s" % (path, error.strerror)) from None
 
-    def _send(self, layer: dict[str, Any], folder: str) -> str:
+    def _file(self, layer: dict[str, Any]) -> str:
         if layer.get("lock"):
-            local = os.path.expanduser(layer["lock"])
-        else:
-            local = wheel(os.path.expanduser(layer["wheel_source"]), layer["digest"])
+            return os.path.expanduser(layer["lock"])
+        return wheel(os.path.expanduser(layer["wheel_source"]), layer["digest"])
+
+    def _send(self, local: str, folder: str) -> str:
         remote: str = self._connection._shell.join_path(folder, os.path.basename(local))
         self._transfer_file(local, remote)
         self._fixup_perms2((folder, remote))
@@ -119,3 +124,46 @@ def wheel(source: str, digest: str, cache: str = "~/.cache/loadfleet/wheels") ->
             final = os.path.join(folder, os.path.basename(built[0]))
             os.replace(built[0], final)
         return final
+
+
+def wheels(lock: str, facts: dict[str, Any], cache: str = "~/.cache/loadfleet/wheelhouse") -> str:
+    """An archive of the wheels that a lock file names for a host, resolved at most once per lock file and kind of host.
+
+    Args:
+        lock: Lock file.
+        facts: What the host's interpreter says of itself, see `_wheels.FACTS`.
+        cache: Folder for archives on the controller; private, since what lies there gets installed.
+
+    Raises:
+        AnsibleActionFail: pip on the controller finds no wheel for a package.
+    """
+    lock = os.path.expanduser(lock)
+    try:
+        with open(lock, encoding="utf-8") as stream:
+            wanted = _wheels.applicable(stream.read(), facts)
+        arguments = _wheels.pip_arguments(facts)
+    except _wheels.WheelsError as error:
+        raise AnsibleActionFail("lock file %s: %s" % (lock, error)) from None
+    digest = hashlib.sha256("\n".join([wanted, *arguments]).encode()).hexdigest()
+    folder = os.path.join(os.path.expanduser(cache), digest)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    with locked(os.path.join(folder, ".lock"), BUILD_PATIENCE_S):
+        archive = os.path.join(folder, "wheels.tar")
+        if os.path.exists(archive):
+            return archive
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            requirements, found = os.path.join(place, "requirements.txt"), os.path.join(place, "wheels")
+            with open(requirements, "w", encoding="utf-8") as stream:
+                stream.write(wanted)
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", *arguments]
+            command += ["--dest", found, "--requirement", requirements]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_PATIENCE_S)
+            if done.returncode != 0:
+                raise AnsibleActionFail(
+                    "the controller could not get the wheels of %s for a host without a network: %s"
+                    % (lock, (done.stderr or done.stdout).strip()[-2000:])
+                )
+            packed = os.path.join(place, "wheels.tar")
+            _wheels.pack(found, packed)
+            os.replace(packed, archive)
+        return archive

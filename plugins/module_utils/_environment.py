@@ -61,12 +61,12 @@ COMPLAINTS = (
     (
         r"No matching distribution|Could not find a version",
         "no source offers a package that the lock names for this Python and platform",
-        "give the host a package source, or a folder of wheels by wheelhouse_path",
+        "give the host a package source or a folder of wheels by wheelhouse_path, or set python_venv_offline",
     ),
     (
         r"NewConnectionError|Temporary failure in name|Max retries|Connect(Timeout|ion refused|ion reset)|ProxyError",
         "the host reaches no package source",
-        "give the host network access or a pip configuration, or set wheelhouse_path to a folder of wheels",
+        "set python_venv_offline, so that the controller brings the packages, or wheelhouse_path to a folder of wheels",
     ),
     (r"Permission denied|Errno 13", "the account may not write there", "set store_path to a folder of the login user"),
 )

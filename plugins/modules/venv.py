@@ -67,6 +67,9 @@ options:
       file:
         description: Lock file or wheel on the host. Set by the action plugin.
         type: str
+      wheels:
+        description: Archive of the wheels of O(layers[].lock) on the host. Set by the action plugin.
+        type: str
   python:
     description: Interpreter on the host to make the environment with. Empty for a search.
     type: str
@@ -79,6 +82,13 @@ options:
     description: Folder on the host, or address, with wheels of all packages. When set, nothing else is asked.
     type: str
     default: ""
+  offline:
+    description:
+      - Whether the host shall ask no package source. The controller then resolves the wheels of every missing layer for
+        the host's Python and platform, once per lock file, and sends them in one archive.
+      - Nothing is sent to a host that has the layer. With O(wheelhouse) the wheels are taken from there instead.
+    type: bool
+    default: false
   key:
     description: Digest that keys the folder. Set by the action plugin from O(locks).
     type: str
@@ -91,6 +101,14 @@ EXAMPLES = r"""
     path: ~/.cache/loadfleet/venvs/onnxruntime
     locks:
       - files/requirements.lock
+
+- name: Install the backend on a host without a network
+  loadfleet.mlperf.venv:
+    path: ~/.cache/loadfleet/venvs/onnxruntime
+    offline: true
+    layers:
+      - name: onnxruntime
+        lock: files/onnxruntime.lock
 
 - name: Install the backend into it
   loadfleet.mlperf.venv:
@@ -119,15 +137,22 @@ needs:
   returned: always
   type: list
   elements: str
+interpreter:
+  description: What the environment's Python says of itself and its platform.
+  returned: when a layer is missing and O(offline)
+  type: dict
 """
 
 import contextlib
+import json
 import os
 import shutil
+import tempfile
 import time
+from typing import Iterator
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.loadfleet.mlperf.plugins.module_utils import _environment, _python
+from ansible_collections.loadfleet.mlperf.plugins.module_utils import _environment, _python, _wheels
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand, locked, write_json
 
 PATIENCE_S = 900
@@ -163,6 +188,8 @@ class Environment:
             self.module.fail_json(msg="%s: %s" % (self.path, error))
         except OSError as error:
             self._fail("could not be made", str(error))
+        if result["needs"] and self.module.params["offline"]:
+            result["interpreter"] = self._interpreter()
         return result
 
     def _link(self) -> str:
@@ -211,20 +238,34 @@ class Environment:
             os.unlink(marker)
         with open(unfinished, "w", encoding="utf-8"):
             pass
+        what = "layer %s could not be installed" % layer["name"]
         if layer["wheel_source"]:
-            command += ["--no-deps", "--no-index", "--force-reinstall", layer["file"]]
+            self._run([*command, "--no-deps", "--no-index", "--force-reinstall", layer["file"]], what)
         else:
             command += ["--require-hashes", "--requirement", layer["file"]]
-            wheelhouse = self.module.params["wheelhouse"]
-            if wheelhouse:
-                command += ["--no-index", "--find-links", wheelhouse if "://" in wheelhouse else expand(wheelhouse)]
-        self._run(command, "layer %s could not be installed" % layer["name"])
+            with self._wheelhouse(layer) as place:
+                self._run(command + (["--no-index", "--find-links", place] if place else []), what)
         if layer["imports"]:
             code = "import " + ", ".join(layer["imports"])
             what = "layer %s is installed and does not work" % layer["name"]
             self._run([os.path.join(self.folder, "bin", "python"), "-c", code], what)
         self._stamp(layer["name"], layer["digest"])
         os.unlink(unfinished)
+
+    @contextlib.contextmanager
+    def _wheelhouse(self, layer: dict) -> Iterator[str]:
+        """Where wheels are taken from; empty for wherever this host's pip looks."""
+        wheelhouse = self.module.params["wheelhouse"]
+        if layer["wheels"]:
+            # Beside the environment: where a disk with room was chosen.
+            with tempfile.TemporaryDirectory(dir=self.folder, prefix=".wheels-") as place:
+                try:
+                    _wheels.unpack(layer["wheels"], place)
+                except _wheels.WheelsError as error:
+                    self._fail("layer %s could not be installed" % layer["name"], str(error))
+                yield place
+        else:
+            yield wheelhouse if not wheelhouse or "://" in wheelhouse else expand(wheelhouse)
 
     def _stamp(self, layer: str, digest: str) -> None:
         content = {"schema_version": 1, "digest": digest, "installed": int(time.time())}
@@ -239,6 +280,12 @@ class Environment:
         temporary = "%s.%d.tmp" % (self.path, os.getpid())
         os.symlink(link, temporary)
         os.replace(temporary, self.path)
+
+    def _interpreter(self) -> dict:
+        status, out, err = self.module.run_command([os.path.join(self.folder, "bin", "python"), "-c", _wheels.FACTS])
+        if status != 0:
+            self._fail("its Python does not work", out + err)
+        return json.loads(out)
 
     def _ask(self, command: list) -> tuple:
         status, out, _err = self.module.run_command(command)
@@ -269,6 +316,7 @@ def main() -> None:
         "imports": {"type": "list", "elements": "str", "default": []},
         "digest": {"type": "str"},
         "file": {"type": "str"},
+        "wheels": {"type": "str"},
     }
     module = AnsibleModule(
         argument_spec={
@@ -278,6 +326,7 @@ def main() -> None:
             "python": {"type": "str", "default": ""},
             "python_minimum": {"type": "str", "default": "3.11"},
             "wheelhouse": {"type": "str", "default": ""},
+            "offline": {"type": "bool", "default": False},
             "key": {"type": "str", "default": "", "no_log": False},
         },
         supports_check_mode=True,
