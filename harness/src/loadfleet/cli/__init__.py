@@ -15,6 +15,7 @@ from loadfleet.errors import LoadfleetError
 # command -> (module below loadfleet.cli, its line in `loadfleet --help`)
 COMMANDS: dict[str, tuple[str, str]] = {
     "agent": ("agent", "Run the cells of one run on this host, detached."),
+    "bundle": ("bundle", "One archive with everything a site without a network needs."),
     "cache": ("cache", "The store of verified models and data sets on this host."),
     "catalogue": ("catalogue", "What can be run: workloads, models, data sets, backends, rounds."),
     "cell": ("cell", "One LoadGen run."),

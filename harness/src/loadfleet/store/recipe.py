@@ -40,6 +40,11 @@ class WantedFile:
         """Algorithm and hexadecimal value that a transfer is verified with; the schema demands one of the two."""
         return ("sha256", self.sha256) if self.sha256 else ("md5", str(self.md5))
 
+    @property
+    def embedded(self) -> bool:
+        """Whether it comes with the harness or the overlay that describes it."""
+        return any(source["type"] == "embedded" for source in self.sources)
+
 
 @dataclass(frozen=True)
 class Build:

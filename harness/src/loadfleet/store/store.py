@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadfleet import files
-from loadfleet.store import builds, recipe
+from loadfleet.errors import InputError
+from loadfleet.store import adopted, builds, recipe
 from loadfleet.store.entry import FileRecord, Report, StoreEntry
 from loadfleet.store.guards import exclusive, megabytes, require_space, words_for_errors
 from loadfleet.store.part import Part
@@ -74,6 +75,62 @@ class Store:
         with words_for_errors(self.path):
             return self._plan(wanted, say) if dry_run else self._ensure(wanted, say)
 
+    def adopt(
+        self, kind: str, name: str, digest: str, folder: Path, *, source: str, report: Report | None = None
+    ) -> StoreEntry:
+        """Take files that were fetched or built elsewhere, such as those of an unpacked bundle; they are moved here.
+
+        Everything is hashed and compared with what the catalogue declares. Inputs of a build are not asked for.
+
+        Args:
+            kind: As in the catalogue.
+            name: As in the catalogue.
+            digest: `sha256:...` that the entry had where it comes from.
+            folder: Its files and nothing else.
+            source: Where they came from at first, in words.
+            report: Told what is going on, one line at a time.
+
+        Raises:
+            InputError: The catalogue has no such entry, or another one of that name.
+            NotReadyError: A file is missing, too many or not the declared one; the store or disk cannot be used.
+        """
+        say = report or _silent
+        wanted = recipe.resolve(kind, name)
+        if digest != f"sha256:{wanted.digest}":
+            raise InputError(
+                f"{wanted.label} has the digest {digest} there and sha256:{wanted.digest} in the catalogue here",
+                fix="use the same version of Loadfleet, and the same folders in LOADFLEET_CATALOGUE, in both places",
+            )
+        with words_for_errors(self.path), self._lock(f"{wanted.kind}-{wanted.folder}", say):
+            entry = self._read(wanted)
+            if entry is not None and (entry.untouched() or self._rescued(entry, say)):
+                return entry
+            with self._staged(wanted) as staging:
+                for path in sorted(folder.rglob("*")):
+                    if path.is_file():
+                        place = staging / path.relative_to(folder)
+                        place.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.move(path, place)
+                entry = self._entry(wanted, adopted.records(wanted, staging), source)
+                _publish(entry, staging)
+        say(f"{wanted.label}: ready, {megabytes(entry.size)} in {entry.path}")
+        return entry
+
+    def lacking(self, kind: str, name: str) -> list[tuple[Recipe, WantedFile]]:
+        """The files that only a network or a mirror can supply before `ensure` can succeed; [] when none is needed.
+
+        Args:
+            kind: As in the catalogue.
+            name: As in the catalogue.
+
+        Raises:
+            InputError: The catalogue has no such entry, or it has no files.
+            NotReadyError: The store cannot be read.
+        """
+        wanted = recipe.resolve(kind, name)
+        with words_for_errors(self.path):
+            return list(dict.fromkeys(self._lacking(wanted)))
+
     def entries(self) -> list[StoreEntry]:
         """Everything that lies in the store, also what the catalogue no longer names, by kind and name.
 
@@ -103,6 +160,15 @@ class Store:
         with words_for_errors(self.path), self._lock(f"{entry.kind}-{entry.path.name}", _silent):
             if entry.path.is_dir():
                 _discard(entry.path)
+
+    def _lacking(self, wanted: Recipe) -> Iterator[tuple[Recipe, WantedFile]]:
+        entry = self._read(wanted)
+        if entry is not None and (entry.untouched() or not entry.problems()):
+            return
+        for each in wanted.requires:
+            yield from self._lacking(each)
+        if wanted.build is None:
+            yield from ((wanted, file) for file in wanted.files if not file.embedded)
 
     @property
     def _artifacts(self) -> Path:
@@ -157,41 +223,53 @@ class Store:
         return True
 
     def _make(self, wanted: Recipe, report: Report) -> StoreEntry:
-        folder = self._folder(wanted)
-        requires = [self._ensure(each, report) for each in wanted.requires]
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        for each in wanted.requires:
+            self._ensure(each, report)
         self._downloads.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.parent.glob(f".{folder.name}.*"):  # of killed processes: we hold the lock
-            shutil.rmtree(leftover)
-        staging = folder.parent / f".{folder.name}.{os.getpid()}.new"
-        staging.mkdir()
-        try:
+        with self._staged(wanted) as staging:
             if wanted.build is None:
                 records, source = self._collect(wanted, staging, report)
             else:
                 source = f"build {wanted.build.entry_point} version {wanted.build.version}"
                 report(f"{wanted.label}: {source}")
                 require_space(staging, sum(file.size or 0 for file in wanted.files))
-                inputs = {each.name: each.path for each in requires}
+                inputs = {each.name: self._folder(each) for each in wanted.requires}
                 records = builds.run(wanted, wanted.build, inputs, staging)
-            entry = StoreEntry(
-                kind=wanted.kind,
-                name=wanted.name,
-                path=folder,
-                digest=f"sha256:{wanted.digest}",
-                files=records,
-                source=source,
-                created=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                recipe=wanted.build.describe() if wanted.build else None,
-                requires=tuple({"kind": each.kind, "name": each.name, "digest": each.digest} for each in requires),
-                changed=True,
-            )
+            entry = self._entry(wanted, records, source)
             _publish(entry, staging)
+        report(f"{wanted.label}: ready, {megabytes(entry.size)} in {entry.path}")
+        return entry
+
+    @contextmanager
+    def _staged(self, wanted: Recipe) -> Iterator[Path]:
+        """An empty folder beside the entry's, for the holder of its lock; gone afterwards unless it was published."""
+        folder = self._folder(wanted)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.parent.glob(f".{folder.name}.*"):  # of killed processes: we hold the lock
+            shutil.rmtree(leftover)
+        staging = folder.parent / f".{folder.name}.{os.getpid()}.new"
+        staging.mkdir()
+        try:
+            yield staging
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
-        report(f"{wanted.label}: ready, {megabytes(entry.size)} in {folder}")
-        return entry
+
+    def _entry(self, wanted: Recipe, records: tuple[FileRecord, ...], source: str) -> StoreEntry:
+        return StoreEntry(
+            kind=wanted.kind,
+            name=wanted.name,
+            path=self._folder(wanted),
+            digest=f"sha256:{wanted.digest}",
+            files=records,
+            source=source,
+            created=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            recipe=wanted.build.describe() if wanted.build else None,
+            requires=tuple(
+                {"kind": each.kind, "name": each.name, "digest": f"sha256:{each.digest}"} for each in wanted.requires
+            ),
+            changed=True,
+        )
 
     def _collect(self, wanted: Recipe, staging: Path, report: Report) -> tuple[tuple[FileRecord, ...], str]:
         """Fetch every file into the staging folder; their records and where they came from."""
