@@ -134,8 +134,9 @@ from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import exp
 
 RUN_ID = r"\d{8}T\d{6}Z-[a-z0-9_.-]+-[0-9a-f]{4}"
 
-# May differ when a run is adopted: clocks and free space of the host are part of its description.
-NOT_COMPARED = frozenset(("system",))
+# May differ when a run is adopted: clocks and free space of the host are part of its description, what the gate finds
+# and the start that hosts agree on are of the moment.
+NOT_COMPARED = frozenset(("system", "gate", "start_at"))
 
 
 class Run:

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,13 +19,14 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from loadfleet import backends, files
+from loadfleet import backends, files, hidden
 from loadfleet.cell import plan, process, replay, spec
 from loadfleet.errors import InputError, InterruptedRunError, NotReadyError
 from loadfleet.loadgen import run as loadgen
+from loadfleet.results import failure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 LEASE_S = 900.0
 _GRACE_S = 10.0
@@ -34,8 +36,13 @@ _FINAL = ("finished", "stopped", "interrupted", "refused")
 _STOPPED = "stopped by request; start again to continue"
 
 
-def start(run_dir: Path) -> dict[str, Any]:
+def start(run_dir: Path, secrets: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Plan the run and see to it that an agent works on it; returns at once.
+
+    Args:
+        run_dir: Holds run.json.
+        secrets: Environment variables of the cells that are never written down. The agent keeps them in memory, so they
+            are needed again by whoever continues the run after its agent has ended.
 
     Returns:
         `run_id`, `pid` (None when everything is done), `adopted` (True when nothing new was started), `phase`.
@@ -44,7 +51,7 @@ def start(run_dir: Path) -> dict[str, Any]:
         InputError: The run file is wrong; nothing was started.
         NotReadyError: Artefacts are missing, the disk is nearly full, or another run holds this host.
     """
-    run = spec.read(run_dir / "run.json", "run")
+    run, secrets = _without_secrets(run_dir / "run.json", spec.read(run_dir / "run.json", "run"), secrets or {})
     status = read_status(run_dir)
     if pid := _working(run_dir):
         _touch(run_dir / "lease")
@@ -58,6 +65,11 @@ def start(run_dir: Path) -> dict[str, Any]:
         )
     if all((run_dir / cell["cell"] / "result.json").exists() for cell in cells):
         return {"run_id": run["run_id"], "pid": None, "adopted": True, "phase": status.get("phase", "finished")}
+    if lacking := sorted(set(run.get("secret_environment") or []) - set(secrets)):
+        raise InputError(
+            f"the run {run['run_id']} needs {', '.join(lacking)} in its environment; values of secrets are not kept",
+            fix="give benchmark_environment again, or `loadfleet resume RUN --secret NAME=VARIABLE`",
+        )
     for name, device in sorted({(cell["backend"]["name"], cell["backend"]["device"]) for cell in cells}):
         backends.load(name).check_device(device)
     loadgen.module()
@@ -69,10 +81,26 @@ def start(run_dir: Path) -> dict[str, Any]:
     with (run_dir / "agent.log").open("ab") as log:
         agent = subprocess.Popen(
             [sys.executable, "-m", "loadfleet", "agent", "serve", str(run_dir)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
+            stdin=subprocess.PIPE, stdout=log, stderr=log, cwd="/", start_new_session=True,
         )  # fmt: skip
+    with contextlib.suppress(BrokenPipeError), agent.stdin or contextlib.nullcontext() as pipe:
+        if pipe:
+            pipe.write(json.dumps(secrets).encode())
     phase = _await_first_word(run_dir, agent)
     return {"run_id": run["run_id"], "pid": agent.pid, "adopted": False, "phase": phase}
+
+
+def _without_secrets(
+    path: Path, run: dict[str, Any], given: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The run without the values of secrets, and those values. A run file that holds some is written anew."""
+    public, found = hidden.split(run.get("environment") or {})
+    secrets = {**found, **given}
+    names = sorted({*(run.get("secret_environment") or []), *found})
+    if found:
+        run = {**run, "environment": public, "secret_environment": names}
+        files.write_json(path, run)
+    return run, {name: value for name, value in secrets.items() if name in names}
 
 
 def _working(run_dir: Path) -> int | None:
@@ -140,10 +168,13 @@ class Agent:
 
     Args:
         run_dir: Holds plan.json, made by `start`.
+        secrets: Environment variables of the cells that are kept in memory only.
     """
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, secrets: Mapping[str, str] | None = None) -> None:
         self._dir = run_dir
+        self._secrets = dict(secrets or {})
+        self._hidden = hidden.texts(self._secrets)
         self._run = spec.read(run_dir / "run.json", "run")
         self._plan: list[dict[str, Any]] = files.read_json(run_dir / "plan.json")["cells"]
         lease = self._run.get("lease_s")
@@ -217,11 +248,13 @@ class Agent:
 
     def _run_cell(self, cell: Mapping[str, Any], entry: dict[str, Any]) -> None:
         folder = self._dir / cell["cell"]
-        self._set_aside(folder)
+        if self._set_aside(folder):
+            # The others are long under way: an attempt that is made again starts when it is ready.
+            cell = {key: value for key, value in cell.items() if key != "start_at"}
         folder.mkdir(parents=True)
         files.write_json(folder / "cell.json", cell)
         command = [*cell["command"]["prefix"], sys.executable, "-m", "loadfleet", "cell", "run"]
-        extra = cell["command"]["environment"]
+        extra = {**cell["command"]["environment"], **self._secrets}
         replay.write(folder, command, replay.environment(extra, os.environ))
         self._journal("cell_started", cell=cell["cell"])
         lock = [self._lock.fileno()] if self._lock else []
@@ -233,12 +266,17 @@ class Agent:
         with contextlib.suppress(ProcessLookupError):
             process.record(folder / "cell.pid", child.pid)
         entry.update(state="running")
-        code = self._watch(child, folder, entry, cell["timeout_s"])
+        waiting = max(0.0, cell.get("start_at", 0.0) - time.time())
+        code = self._watch(child, folder, entry, cell["timeout_s"] + waiting)
         (folder / "cell.pid").unlink(missing_ok=True)
+        hidden.blot_file(folder / "stdout.log", self._hidden)
+        late = entry["reasons"]
         entry.update(self._entry(cell))
         if entry["state"] != "done":
             entry.update(state="pending" if self._stopping else "failed", exit_code=code or NotReadyError.exit_code)
-            entry["reasons"] = entry["reasons"] or [f"the harness ended with status {code} before it wrote a result"]
+            if not self._stopping:
+                self._explain(cell, folder, [*command, "cell.json"], code, late)
+                entry.update({key: self._entry(cell)[key] for key in ("reasons", "failure")})
         self._journal("cell_finished", cell=cell["cell"], exit_code=entry["exit_code"], state=entry["state"])
         self._status("running", None, "")
 
@@ -262,26 +300,35 @@ class Agent:
                 process.end_group(child.pid, _GRACE_S)
                 return child.wait()
 
-    def _set_aside(self, folder: Path) -> None:
-        """What an interrupted attempt left is kept beside the run, never mixed with the next attempt's logs."""
+    def _set_aside(self, folder: Path) -> bool:
+        """Keep what an interrupted attempt left beside the run, never mixed with the next attempt's logs.
+
+        Returns:
+            Whether there was such an attempt.
+        """
         if not folder.exists():
-            return
+            return False
         number = 1
         while (kept := self._dir / "interrupted" / f"{'-'.join(folder.parts[-3:])}-{number}").exists():
             number += 1
         kept.parent.mkdir(exist_ok=True)
         folder.rename(kept)
         self._journal("set_aside", folder=str(kept.relative_to(self._dir)))
+        return True
 
     def _entry(self, cell: Mapping[str, Any]) -> dict[str, Any]:
         """A cell's line in status.json, from what is on disk."""
         folder = self._dir / cell["cell"]
         entry: dict[str, Any] = {
             "id": cell["cell"], "state": "pending", "exit_code": None, "progress": 0.0, "detail": "", "verdict": None,
-            "reasons": [],
+            "reasons": [], "failure": None,
         }  # fmt: skip
         with contextlib.suppress(OSError, ValueError):
-            entry["reasons"] = [files.read_json(folder / "error.json")["error"]]
+            error = files.read_json(folder / "error.json")
+            entry.update(
+                reasons=[error["error"]],
+                failure=failure.Failure.from_dict(error, str(cell["host"]), cell["cell"]).as_dict(),
+            )
         try:
             result = files.read_json(folder / "result.json")
         except (OSError, ValueError):
@@ -295,8 +342,30 @@ class Agent:
             detail=f"{name.replace('_', ' ')} {number['value']:,.3f} {number['unit']}",
             verdict=result["validity"]["loadgen"],
             reasons=result["validity"]["reasons"],
+            failure=None,
         )
         return entry
+
+    def _explain(
+        self, cell: Mapping[str, Any], folder: Path, command: list[str], code: int, late: Sequence[str]
+    ) -> None:
+        """Complete what the cell left in error.json, or write it for a cell that could not."""
+        try:
+            known = files.read_json(folder / "error.json")
+        except (OSError, ValueError):
+            known = {}
+        lines = failure.tail(folder / "stdout.log")
+        if late:
+            kind, error, fix = "timeout", late[0], failure.fix_of("timeout")
+        elif known:
+            kind, error, fix = str(known.get("class") or "unknown"), str(known["error"]), str(known.get("fix") or "")
+        else:
+            kind, error, fix = failure.of_exit(code, lines)
+        explained = failure.Failure(
+            kind, str(cell["host"]), cell["cell"], error, fix, shlex.join(command), lines, str(folder / "replay.sh")
+        )
+        value = hidden.blot_value({"schema_version": 1, **explained.as_dict()}, self._hidden)
+        files.write_json(folder / "error.json", value)
 
     def _lease_expired(self) -> bool:
         if not self._lease:

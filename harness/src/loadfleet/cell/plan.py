@@ -84,7 +84,7 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     _room(store.path)
     model_entry, data_entry = _stored(store, model), _stored(store, dataset)
     system = run.get("system") or {"name": socket.gethostname(), "digest": UNKNOWN_SYSTEM}
-    return [
+    cells: list[dict[str, Any]] = [
         {
             "schema_version": 1,
             "run_id": run["run_id"],
@@ -128,10 +128,15 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
             },
             "command": {"prefix": prefix, "environment": dict(run.get("environment") or {})},
             "timeout_s": run.get("timeout_s") or _TIMEOUT_S[execution],
+            **({"gate": run["gate"]} if run.get("gate") else {}),
         }
         for scenario in scenarios
         for mode in modes
     ]
+    if run.get("start_at"):
+        # Hosts differ in how long a cell takes: only the first one has a start that they can share.
+        cells[0]["start_at"] = run["start_at"]
+    return cells
 
 
 def _choice(variable: str, value: str, known: Sequence[str]) -> str:

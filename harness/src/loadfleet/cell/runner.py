@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import traceback
@@ -16,6 +17,7 @@ from loadfleet.backends import ModelFile, Options
 from loadfleet.catalogue import rounds
 from loadfleet.cell import estimates, verdict
 from loadfleet.cell.monitor import Monitor
+from loadfleet.cell.start import Start
 from loadfleet.errors import InputError, LoadfleetError
 from loadfleet.loadgen import run as loadgen
 from loadfleet.loadgen.engine import Engine, Layout
@@ -23,6 +25,7 @@ from loadfleet.loadgen.logs import DetailLog
 from loadfleet.loadgen.scenarios import SCENARIOS
 from loadfleet.loadgen.schedule import scheduler
 from loadfleet.loadgen.settings import Settings
+from loadfleet.results import failure
 from loadfleet.results import model as results
 
 if TYPE_CHECKING:
@@ -77,7 +80,7 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
     monitor = Monitor(folder, minimum_ms / 1e3)
     monitor.start()
     clock = _Clock()
-    times: dict[str, Any] = {"started": _now(), "clock_offset_ms": None}
+    times: dict[str, Any] = {"started": _now(), "clock_offset_ms": cell.get("gate", {}).get("clock_offset_ms")}
     try:
         lg = loadgen.module()
         backend = backends.load(cell["backend"]["name"])
@@ -92,9 +95,8 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
             described.append(session.describe())
             return session
 
-        latency_ms = cell["loadgen"]["target_latency_ms"] or _latency_limit(rules, cell)
         engine = Engine(dataset, open_session, arrangement, lg, _Abort(folder))
-        plan = scheduler(cell["scenario"], engine, latency_ms)
+        plan = scheduler(cell["scenario"], engine, cell["loadgen"]["target_latency_ms"] or _latency_limit(rules, cell))
         times["load_s"] = clock.lap()
         monitor.phase("warming up")
         estimate = plan.warm_up(seconds=3.0 if cell["mode"] == "performance" or scenario.name == "Server" else 0.2)
@@ -107,9 +109,10 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
             seeds=dict(rules.seeds.items()),
         )
         settings = asked.apply(lg, folder / "user.conf")
-        monitor.phase("running", engine.progress)
-        loadgen.run(lg, settings, plan, dataset.count, cell["dataset"]["performance_samples"], folder)
-        times["loadgen_s"] = clock.lap()
+        start = Start(cell.get("start_at"), lambda: monitor.phase("running", engine.progress))
+        monitor.phase("waiting to start")
+        loadgen.run(lg, settings, plan, dataset.count, cell["dataset"]["performance_samples"], folder, start=start.wait)
+        times |= start.times()
         monitor.phase("judging")
         detail = DetailLog.read(folder / LOGS[1])
         accuracy = None
@@ -152,6 +155,7 @@ def _result(
     return {
         "schema_version": 1,
         **{key: cell[key] for key in _SAME},
+        **({"gate": cell["gate"]} if "gate" in cell else {}),
         "model": {"name": cell["model"]["name"], "digest": cell["model"]["digest"], **cell["model"]["facts"]},
         "dataset": {key: cell["dataset"][key] for key in ("name", "digest", "samples")},
         "backend": {
@@ -248,9 +252,11 @@ class _Abort:
 
 def explain(folder: Path, error: BaseException) -> None:
     """Leave error.json for whoever looks at the cell next."""
-    message = error.message if isinstance(error, LoadfleetError) else f"{type(error).__name__}: {error}"
-    fix = error.fix if isinstance(error, LoadfleetError) else "see stdout.log beside this file"
-    files.write_json(folder / "error.json", {"schema_version": 1, "error": message, "fix": fix})
+    stage = ""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        stage = str(files.read_json(folder / "status.json")["phase"])
+    kind, message, fix = failure.of_error(error, stage)
+    files.write_json(folder / "error.json", {"schema_version": 1, "class": kind, "error": message, "fix": fix})
 
 
 class _Clock:

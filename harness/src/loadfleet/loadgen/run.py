@@ -54,6 +54,7 @@ def run(
     performance_samples: int,
     output: Path,
     on_load: Callable[[Sequence[int]], None] = lambda _: None,
+    start: Callable[[], None] = lambda: None,
 ) -> None:
     """Run LoadGen to its end; its logs are in `output`.
 
@@ -65,6 +66,7 @@ def run(
         performance_samples: Samples that are held in memory at a time.
         output: Existing folder: LoadGen aborts the process where it is missing.
         on_load: Told which samples LoadGen will use next.
+        start: Called last, when nothing is left to prepare: it may wait for an agreed instant.
     """
     logs = lg.LogSettings()
     logs.log_output = lg.LogOutputSettings()
@@ -73,6 +75,7 @@ def run(
     sut = lg.ConstructFastSUT(scheduler.issue, scheduler.flush)
     qsl = lg.ConstructQSL(samples, performance_samples, on_load, lambda _: None)
     try:
+        start()
         # An empty audit name: a forgotten audit.config in the working folder would silently change the run.
         lg.StartTestWithLogSettings(sut, qsl, settings, logs, "")
     finally:
