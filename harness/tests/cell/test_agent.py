@@ -169,6 +169,81 @@ def test_a_failing_model_ends_the_cell_with_its_error(make_run: Callable[..., Pa
     assert status["exit_code"] == 2
     assert status["cells"][0]["state"] == "failed"
     assert "cannot load" in status["cells"][0]["reasons"][0]
+    explained = status["cells"][0]["failure"]
+    assert (explained["class"], explained["host"], explained["cell"]) == ("model", "here", "toy/Offline/performance")
+    assert explained["command"].endswith("-m loadfleet cell run cell.json")
+    assert any("cannot load" in line for line in explained["lines"])
+    assert explained["fix"]
+    cell = folder / "toy/Offline/performance"
+    assert explained["replay"] == str(cell / "replay.sh")
+    assert json.loads((cell / "error.json").read_text()) == {"schema_version": 1, **explained}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "kind", "words"),
+    [
+        ("sh -c 'kill -9 $$'", "environment", "killed (SIGKILL)"),
+        ("sh -c 'kill -11 $$'", "unknown", "crashed (SIGSEGV)"),
+        ("sh -c 'kill -15 $$'", "interrupted", "ended from outside (SIGTERM)"),
+        ("sh -c 'echo cp: No space left on device >&2; exit 7'", "environment", "No space left on device"),
+        ("sh -c 'echo what; exit 7'", "unknown", "ended with status 7"),
+    ],
+)
+def test_a_cell_that_could_not_say_why_is_explained_by_how_it_ended(
+    make_run: Callable[..., Path], prefix: str, kind: str, words: str
+) -> None:
+    folder = make_run(modes=["performance"], run_prefix=prefix)
+    agent.start(folder)
+    (cell,) = wait(folder, ended)["cells"]
+    assert (cell["state"], cell["failure"]["class"]) == ("failed", kind)
+    assert words in cell["failure"]["error"]
+    assert cell["failure"]["command"].startswith(prefix[:8])
+
+
+def test_a_cell_that_takes_too_long_says_which_limit_it_met(make_run: Callable[..., Path]) -> None:
+    folder = make_run(modes=["performance"], run_prefix="sh -c 'sleep 60' --", timeout_s=0.5)
+    agent.start(folder)
+    (cell,) = wait(folder, ended)["cells"]
+    assert cell["failure"]["class"] == "timeout"
+    assert cell["reasons"] == ["ended after 0.5 s, the limit of benchmark_cell_timeout_s"]
+
+
+def test_a_cell_that_fails_and_then_runs_forgets_its_failure(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    switch = tmp_path / "broken"
+    switch.touch()
+    prefix = f"sh -c 'test ! -e {switch} && exec \"$@\"' --"
+    folder = make_run(modes=["accuracy"], run_prefix=prefix)
+    agent.start(folder)
+    assert wait(folder, ended)["cells"][0]["failure"]["class"] == "unknown"
+    switch.unlink()
+    agent.start(folder)
+    (cell,) = wait(folder, lambda status: ended(status) and status["exit_code"] == 0)["cells"]
+    assert (cell["state"], cell["failure"]) == ("done", None)
+
+
+SECRET = "swordfish-4711"
+
+
+def test_the_value_of_a_secret_reaches_the_cell_and_no_file(make_run: Callable[..., Path]) -> None:
+    prefix = 'sh -c \'echo token is $API_TOKEN; test "$API_TOKEN" = swordfish-"4711" && exec "$@"\' --'
+    folder = make_run(modes=["accuracy"], run_prefix=prefix, environment={"TOY": "1"}, secret_environment=["API_TOKEN"])
+    with pytest.raises(InputError, match="needs API_TOKEN in its environment"):
+        agent.start(folder)
+    agent.start(folder, {"API_TOKEN": SECRET, "NOT_ASKED_FOR": "x"})
+    assert wait(folder, ended)["exit_code"] == 0, (folder / "toy/Offline/accuracy/stdout.log").read_text()
+    texts = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert not [path for path, text in texts.items() if SECRET.encode() in text]
+    assert b"token is ********" in texts[folder / "toy/Offline/accuracy/stdout.log"]
+    assert agent.start(folder)["adopted"] is True, "a finished run needs no secret"
+
+
+def test_a_run_file_with_a_secret_is_written_anew_without_it(make_run: Callable[..., Path]) -> None:
+    folder = make_run(modes=["performance"], environment={"API_TOKEN": SECRET, "TOY": "1"}, run_prefix="sh -c 'exit 1'")
+    agent.start(folder)
+    wait(folder, ended)
+    assert not [path for path in folder.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+    run = json.loads((folder / "run.json").read_text())
+    assert (run["environment"], run["secret_environment"]) == ({"TOY": "1"}, ["API_TOKEN"])
 
 
 def test_the_replay_script_repeats_the_cell_without_touching_it(make_run: Callable[..., Path]) -> None:

@@ -12,6 +12,7 @@ from loadfleet.fleet import Progress, environment, project
 from loadfleet.fleet.display import Board, line
 from loadfleet.fleet.events import Events
 from loadfleet.fleet.progress import parse
+from loadfleet.hidden import texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,7 +152,7 @@ def test_the_runner_does_not_turn_host_key_checking_off(monkeypatch: pytest.Monk
 
 
 def test_secrets_are_blotted_out_however_they_are_nested_or_quoted(tmp_path: Path) -> None:
-    hidden = environment.secret_texts({"a": 'quo"te', "b": {"c": ["deep-secret", 123456]}, "d": "abc", "e": True})
+    hidden = texts({"a": 'quo"te', "b": {"c": ["deep-secret", 123456]}, "d": "abc", "e": True})
     (tmp_path / "command").write_text(json.dumps({"command": ["x"], "cwd": "/", "env": {"A": "deep-secret"}}))
     (tmp_path / "event.json").write_text(json.dumps({"msg": 'quo"te deep-secret 123456 abc'}))
     environment.clean_artifacts(tmp_path, hidden)

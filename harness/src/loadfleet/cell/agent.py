@@ -83,9 +83,9 @@ def start(run_dir: Path, secrets: Mapping[str, str] | None = None) -> dict[str, 
             [sys.executable, "-m", "loadfleet", "agent", "serve", str(run_dir)],
             stdin=subprocess.PIPE, stdout=log, stderr=log, cwd="/", start_new_session=True,
         )  # fmt: skip
-    with contextlib.suppress(BrokenPipeError), agent.stdin or contextlib.nullcontext() as pipe:
-        if pipe:
-            pipe.write(json.dumps(secrets).encode())
+    with contextlib.suppress(BrokenPipeError):
+        agent.stdin.write(json.dumps(secrets).encode())  # type: ignore[union-attr]
+        agent.stdin.close()  # type: ignore[union-attr]
     phase = _await_first_word(run_dir, agent)
     return {"run_id": run["run_id"], "pid": agent.pid, "adopted": False, "phase": phase}
 
@@ -265,7 +265,7 @@ class Agent:
             )  # fmt: skip
         with contextlib.suppress(ProcessLookupError):
             process.record(folder / "cell.pid", child.pid)
-        entry.update(state="running")
+        entry.update(state="running", reasons=[], failure=None)
         waiting = max(0.0, cell.get("start_at", 0.0) - time.time())
         code = self._watch(child, folder, entry, cell["timeout_s"] + waiting)
         (folder / "cell.pid").unlink(missing_ok=True)
@@ -312,6 +312,7 @@ class Agent:
         while (kept := self._dir / "interrupted" / f"{'-'.join(folder.parts[-3:])}-{number}").exists():
             number += 1
         kept.parent.mkdir(exist_ok=True)
+        hidden.blot_file(folder / "stdout.log", self._hidden)
         folder.rename(kept)
         self._journal("set_aside", folder=str(kept.relative_to(self._dir)))
         return True

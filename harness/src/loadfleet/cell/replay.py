@@ -6,13 +6,12 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from loadfleet import files
+from loadfleet import files, hidden
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_SECRET = re.compile(r"pass|secret|token|key|credential|auth", re.IGNORECASE)
 _KEPT = re.compile(r"^(OMP_|MKL_|OPENBLAS_|KMP_|GOMP_|CUDA_|HIP_|ROCR_|ORT_|LD_|MALLOC_|LOADFLEET_|PATH$|LANG$|LC_)")
 
 
@@ -33,7 +32,7 @@ def write(folder: Path, command: Sequence[str], kept: Mapping[str, str]) -> None
         'cd "$again"',
     ]
     for name, value in kept.items():
-        if _SECRET.search(name):
+        if hidden.is_secret(name):
             lines.append(f"# {name} was set; its value is not kept: export it yourself")
         else:
             lines.append(f"export {name}={shlex.quote(value)}")

@@ -5,18 +5,17 @@ ansible-runner copies the whole environment into the file `command` of its artif
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from loadfleet.files import read_json, write_json
+from loadfleet.hidden import blot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-BLOT = "********"
 _NAMES = frozenset(
     {
         *("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV"),
@@ -28,7 +27,6 @@ _NAMES = frozenset(
 _PREFIXES = ("ANSIBLE_", "LC_", "LOADFLEET_", "PIP_", "KRB5")
 # Set by ansible-runner against the user's own configuration (ansible.cfg): taken back unless the caller set them.
 _UNWANTED = ("ANSIBLE_HOST_KEY_CHECKING", "ANSIBLE_CACHE_PLUGIN", "ANSIBLE_CACHE_PLUGIN_CONNECTION")
-_SHORTEST_SECRET = 4  # shorter ones would blot out half of every word
 
 
 def passed_on() -> dict[str, str]:
@@ -49,32 +47,6 @@ def minimal(prepared: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str,
     }
     forced = {"ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_CALLBACK_PLUGINS", "ANSIBLE_RETRY_FILES_ENABLED"} & set(prepared)
     return {**own, **wanted, **{name: prepared[name] for name in forced}, "ANSIBLE_NOCOLOR": "1"}
-
-
-def secret_texts(secrets: Mapping[str, Any]) -> list[str]:
-    """Every text in the secrets' values that is long enough to be told from ordinary words, longest first."""
-    return sorted({text for text in _texts(secrets) if len(text) >= _SHORTEST_SECRET}, key=len, reverse=True)
-
-
-def _texts(value: object) -> Iterable[str]:
-    if isinstance(value, str):
-        # As it is, and as it stands in JSON.
-        yield from {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _texts(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _texts(part)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield str(value)
-
-
-def blot(text: str, hidden: Iterable[str]) -> str:
-    """`text` with every hidden text replaced."""
-    for secret in hidden:
-        text = text.replace(secret, BLOT)
-    return text
 
 
 def clean_artifacts(folder: Path, hidden: Iterable[str]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from loadfleet.fleet.environment import blot
 from loadfleet.fleet.progress import parse
 from loadfleet.fleet.request import Failure, HostStats, Progress
+from loadfleet.hidden import blot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loadfleet import hidden
 from loadfleet.errors import InputError, NotReadyError
 from loadfleet.fleet import environment, project
 from loadfleet.fleet.events import Events
@@ -73,7 +74,7 @@ def run_playbook(request: RunRequest) -> RunResult:
     results = _load(path)
     failures = [failure for failure, _ in events.failures]
     if status == "failed" and not failures:
-        failures = [Failure("", "", environment.blot(tail, attempt.hidden) or "Ansible ended without a word")]
+        failures = [Failure("", "", hidden.blot(tail, attempt.hidden) or "Ansible ended without a word")]
     return RunResult(
         status=status,
         exit_code=_exit_code(status, events, results),
@@ -99,7 +100,7 @@ class _Attempt:
         self.playbook = playbook
         self.inventory = inventory
         self.variables = dict(variables)
-        self.hidden = environment.secret_texts(request.secrets)
+        self.hidden = hidden.texts(request.secrets)
         self.failed_callback: BaseException | None = None
         self.kept: Path | None = None
 
