@@ -15,6 +15,7 @@ description:
   - Calls C(loadfleet cache ensure) on the host. A second call finds the entry and changes nothing.
 extends_documentation_fragment:
   - loadfleet.mlperf.attributes
+  - loadfleet.mlperf.attributes.action
   - loadfleet.mlperf.attributes.group
   - loadfleet.mlperf.store
   - loadfleet.mlperf.store.command
@@ -46,6 +47,25 @@ options:
     description: Whether to use only what the host has, its mirrors that are folders, and what the harness embeds.
     type: bool
     default: false
+  from_controller:
+    description:
+      - Whether the controller supplies the files, for a host without a network. It has them in a store of its own,
+        fetched once for all hosts (O(mirrors) are asked there), and sends a host those that it lacks.
+      - The host verifies what was sent as it would a download, and makes the entry itself.
+    type: bool
+    default: false
+  controller_executable:
+    description: The command C(loadfleet) on the controller.
+    type: str
+    default: loadfleet
+  controller_store:
+    description: Folder of the store on the controller.
+    type: str
+    default: ~/.cache/loadfleet
+  brought:
+    description: Folder on the host with the files that were sent. Set by the action plugin.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -53,6 +73,12 @@ EXAMPLES = r"""
   loadfleet.mlperf.artifact:
     kind: dataset
     name: squad-v1.1-dev-bert384
+
+- name: Have it on hosts without a network
+  loadfleet.mlperf.artifact:
+    kind: dataset
+    name: squad-v1.1-dev-bert384
+    from_controller: true
 """
 
 RETURN = r"""
@@ -68,9 +94,15 @@ source:
   description: Where it came from.
   returned: when the entry was made
   type: str
+sent:
+  description: Files that the controller sent.
+  returned: when it sent any
+  type: list
+  elements: str
 """
 
 import os
+import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._command import answer, complaint
@@ -92,19 +124,34 @@ class Artifact:
             self.module.fail_json(msg="%s: no command at %s; fix: run the role harness first" % (title, executable))
         store = expand(params["store_path"])
         command = [executable, "cache", "ensure", params["kind"], params["name"], "--json", "--store", store]
-        for mirror in params["mirrors"]:
-            command += ["--mirror", mirror]
-        if params["offline"]:
-            command.append("--offline")
-        if self.module.check_mode:
-            command.append("--dry-run")
+        if not params["from_controller"]:
+            for mirror in params["mirrors"]:
+                command += ["--mirror", mirror]
+            if params["offline"]:
+                command.append("--offline")
+            return self._call(command + (["--dry-run"] if self.module.check_mode else []), title)
+        command.append("--offline")
+        if params["brought"]:
+            result = self._call([*command, "--mirror", params["brought"]], title)
+            shutil.rmtree(params["brought"], ignore_errors=True)
+            return result
+        result = self._call([*command, "--dry-run"], title)
+        if result["changed"] and not self.module.check_mode:
+            if not result["lacks"]:
+                return self._call(command, title)
+            # In the store: where a disk with room was chosen.
+            result["incoming"] = os.path.join(store, "downloads", "mirror-%s-%s" % (params["kind"], params["name"]))
+            os.makedirs(result["incoming"], exist_ok=True)
+        return result
+
+    def _call(self, command: list, title: str) -> dict:
         status, out, err = self.module.run_command(command)
         if status != 0:
             self.module.fail_json(msg="%s: %s" % (title, complaint(status, out, err)), rc=status)
         value = answer(out)
         if "changed" not in value:
-            self.module.fail_json(msg="%s: %s gave no answer in JSON: %s" % (title, executable, out[:500]))
-        return self._result(bool(value["changed"]), title, value, "")
+            self.module.fail_json(msg="%s: %s gave no answer in JSON: %s" % (title, command[0], out[:500]))
+        return dict(self._result(bool(value["changed"]), title, value, ""), lacks=value.get("lacks") or [])
 
     def _result(self, changed: bool, title: str, value: dict, message: str) -> dict:
         # Not "path": AnsibleModule would add owner and mode to it.
@@ -126,6 +173,10 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "mirrors": {"type": "list", "elements": "str", "default": []},
             "offline": {"type": "bool", "default": False},
+            "from_controller": {"type": "bool", "default": False},
+            "controller_executable": {"type": "str", "default": "loadfleet"},
+            "controller_store": {"type": "str", "default": "~/.cache/loadfleet"},
+            "brought": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )

@@ -73,7 +73,9 @@ def test_ensure_prints_the_path_and_says_whether_it_changed(store: Store) -> Non
 
 def test_ensure_dry_run(store: Store) -> None:
     result = run("ensure", "dataset", "first", "--dry-run", "--json")
-    assert json.loads(result.stdout)["changed"] is True
+    answer = json.loads(result.stdout)
+    assert answer["changed"] is True
+    assert answer["lacks"] == [], "it is embedded"
     assert "would fetch data.bin" in result.stderr
     assert not store.path.exists()
 

@@ -60,7 +60,8 @@ def ensure(
     store = Store(store_path, mirrors=mirrors, offline=offline)
     entry = store.ensure(kind, name, dry_run=dry_run, report=lambda line: click.echo(line, err=True))
     if as_json:
-        echo_json({**_facts(entry), "changed": entry.changed, "dry_run": dry_run})
+        lacks = {"lacks": _lacking(store, kind, name)} if dry_run else {}
+        echo_json({**_facts(entry), "changed": entry.changed, "dry_run": dry_run, **lacks})
     else:
         click.echo(entry.path)
 
@@ -199,6 +200,14 @@ def _facts(entry: StoreEntry) -> dict[str, Any]:
         "source": entry.source,
         "files": [record.name for record in entry.files],
     }
+
+
+def _lacking(store: Store, kind: str, name: str) -> list[dict[str, Any]]:
+    """What whoever wants to supply an entry has to bring, under the name of its checksum or its own."""
+    return [
+        {"kind": each.kind, "name": each.name, "file": file.name, "checksum": file.checksum[1], "size": file.size}
+        for each, file in store.lacking(kind, name)
+    ]
 
 
 def _line(entry: StoreEntry) -> tuple[str, ...]:

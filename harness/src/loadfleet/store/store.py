@@ -129,7 +129,8 @@ class Store:
         """
         wanted = recipe.resolve(kind, name)
         with words_for_errors(self.path):
-            return list(dict.fromkeys(self._lacking(wanted)))
+            found = self._lacking(wanted)
+            return list({(each.kind, each.name, file.name): (each, file) for each, file in found}.values())
 
     def entries(self) -> list[StoreEntry]:
         """Everything that lies in the store, also what the catalogue no longer names, by kind and name.
