@@ -89,3 +89,9 @@ def test_a_run_file_that_is_not_json(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(InputError, match="is not JSON"):
         spec.read(path, "run")
+
+
+def test_how_the_host_was_tuned_goes_into_every_cell(run_file: dict[str, Any]) -> None:
+    tuned = {"profile": "fast", "values": {"swappiness": "1"}, "applied": ["swappiness"]}
+    assert [cell["platform"] for cell in plan.make(run_file | {"platform": tuned})] == [tuned, tuned]
+    assert "platform" not in plan.make(run_file | {"platform": None})[0]

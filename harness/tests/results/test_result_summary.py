@@ -198,3 +198,10 @@ def test_cells_of_one_side_only(tmp_path: Path) -> None:
     output = CliRunner().invoke(command, ["compare", str(a), str(b)]).output
     assert "not comparable: only in A" in output
     assert "not comparable: only in B" in output
+
+
+def test_one_result_says_how_its_host_was_tuned(tmp_path: Path) -> None:
+    platform = {"profile": "fast", "values": {"swappiness": "1", "governor": None}, "applied": ["swappiness"]}
+    run = run_folder(tmp_path, result(platform=platform))
+    shown = CliRunner().invoke(command, ["show", str(run / "localhost/bert/Offline/performance")])
+    assert "Platform:    fast (swappiness 1; not set: governor)" in shown.output, shown.output

@@ -128,7 +128,7 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
             },
             "command": {"prefix": prefix, "environment": dict(run.get("environment") or {})},
             "timeout_s": run.get("timeout_s") or _TIMEOUT_S[execution],
-            **({"gate": run["gate"]} if run.get("gate") else {}),
+            **{key: run[key] for key in ("gate", "platform") if run.get(key)},
         }
         for scenario in scenarios
         for mode in modes

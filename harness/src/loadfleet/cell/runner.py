@@ -155,7 +155,7 @@ def _result(
     return {
         "schema_version": 1,
         **{key: cell[key] for key in _SAME},
-        **({"gate": cell["gate"]} if "gate" in cell else {}),
+        **{key: cell[key] for key in ("gate", "platform") if key in cell},
         "model": {"name": cell["model"]["name"], "digest": cell["model"]["digest"], **cell["model"]["facts"]},
         "dataset": {key: cell["dataset"][key] for key in ("name", "digest", "samples")},
         "backend": {

@@ -105,6 +105,8 @@ def describe(result: Result) -> str:
         ("LoadGen", f"{result.validity.loadgen or '-'} (version {result.loadgen.version or '?'})"),
         ("Accuracy", words.accuracy(result.accuracy)),
     ]
+    if platform := result.raw.get("platform"):
+        facts.insert(3, ("Platform", _platform(platform)))
     if result.latency:
         latencies = [f"{name} {words.number(value)}" for name, value in result.latency.items() if value is not None]
         facts.append(("Latency", f"{', '.join(latencies)} ms"))
@@ -115,3 +117,9 @@ def describe(result: Result) -> str:
         *(("", f"- {reason}") for reason in result.validity.reasons),
     ]
     return "\n".join(f"{name + ':' if name else '':13}{text}" for name, text in facts)
+
+
+def _platform(platform: Mapping[str, Any]) -> str:
+    applied = ", ".join(f"{name} {platform['values'][name]}" for name in platform["applied"]) or "nothing could be set"
+    missing = [name for name in platform["values"] if name not in platform["applied"]]
+    return f"{platform['profile']} ({applied}{'; not set: ' + ', '.join(missing) if missing else ''})"
