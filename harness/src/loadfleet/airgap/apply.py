@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tarfile
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,6 +79,8 @@ def apply(bundle: Path, target: Path, store: Store, *, clone: Path | None = None
                 for item in manifest.artifacts
             )
             settings = _publish(folder, target, clone, store)
+    except tarfile.TarError as error:
+        raise InputError(f"the bundle is damaged or cut off: {error}", fix=_FETCH_AGAIN) from error
     except OSError as error:
         raise NotReadyError(
             f"the bundle cannot be applied: {error.filename or bundle}: {error.strerror or error}",

@@ -99,14 +99,11 @@ class Reader:
         """Every member with its content, which must be read before the next is asked for.
 
         Raises:
-            InputError: The archive is cut off or damaged.
+            TarError: The archive is cut off or damaged; reading a member's content raises it too.
         """
-        try:
-            with tarfile.open(fileobj=self._tee, mode="r|", bufsize=CHUNK) as tar:  # type: ignore[call-overload]
-                for member in tar:
-                    yield member, tar.extractfile(member) if member.isreg() else None
-        except (tarfile.TarError, EOFError) as error:
-            raise InputError(f"the bundle is damaged or cut off: {error}", fix=_FETCH_AGAIN) from error
+        with tarfile.open(fileobj=self._tee, mode="r|", bufsize=CHUNK) as tar:  # type: ignore[call-overload]
+            for member in tar:
+                yield member, tar.extractfile(member) if member.isreg() else None
 
     def verify(self) -> None:
         """Read what is left and compare the seal.

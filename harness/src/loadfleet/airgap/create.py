@@ -113,6 +113,8 @@ def create(wanted: Wanted, project: Path, store: Store, output: Path, report: Re
                 report(f"wheels for Python {target.python} {' '.join(target.platforms) or 'on this platform'}")
                 wheels.download(locks, target, wheelhouse)
             wheels.build_harness(project, wheelhouse)
+            if strays := projects.strays(project):
+                report(f"not under version control, stays behind: {', '.join(strays[:5])}" + ", …" * (len(strays) > 5))
             contents = _Contents({BOOTSTRAP: Path(__file__).with_name("bootstrap.py")})
             contents.add_folder(wheelhouse, WHEELHOUSE)
             contents.add_clone(project)

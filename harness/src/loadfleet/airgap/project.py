@@ -39,6 +39,12 @@ def paths(project: Path) -> list[str]:
     return sorted({name for name in listed.split("\0") if name and os.path.lexists(project / name)})
 
 
+def strays(project: Path) -> list[str]:
+    """Files of a clone that are neither under version control nor ignored; none where git cannot be asked."""
+    listed = _git(project, "ls-files", "-z", "--others", "--exclude-standard") or ""
+    return [name for name in listed.split("\0") if name]
+
+
 def commit(project: Path) -> str:
     """The clone's commit, with a word when files differ from it; empty when it is not known."""
     head = _git(project, "rev-parse", "HEAD")
