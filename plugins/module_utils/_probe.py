@@ -41,8 +41,10 @@ DECLARED_KEYS = frozenset(
     ("division", "submitter", "status", "system_type", "system_type_detail", "framework", "hw_notes", "sw_notes")
 )
 
-# Facts that differ from one minute to the next: not part of a system's identity.
-VOLATILE_FACTS = frozenset(("boot_id", "clock", "free", "user", "root", "sudo", "capabilities", "missing_packages"))
+# Facts that differ from one minute to the next, or from one preparation to the next: not part of a system's identity.
+VOLATILE_FACTS = frozenset(
+    ("boot_id", "clock", "environment", "free", "user", "root", "sudo", "capabilities", "missing_packages")
+)
 
 
 def read(root: str, path: str) -> Optional[str]:
@@ -313,6 +315,17 @@ def missing_packages(names: List[str], family: Optional[str], run: Runner) -> Li
         if not present:
             missing.append(name)
     return missing
+
+
+def environment(folder: str) -> Facts:
+    """A Python environment's version and packages, read from its files: {"python": "3.11.2", "packages": {...}}."""
+    packages = {}
+    for name in listing(folder, "lib/python3*/site-packages/*.dist-info"):
+        package, _dash, version = os.path.basename(name)[: -len(".dist-info")].rpartition("-")
+        if package:
+            packages[package.replace("_", "-").lower()] = version
+    match = re.search(r"^version(?:_info)? *= *(\d+(?:\.\d+)*)", read(folder, "pyvenv.cfg") or "", re.MULTILINE)
+    return {"python": match.group(1) if match else None, "packages": packages}
 
 
 def gigabytes(count: Optional[int], unit: int = 1 << 30, name: str = "GiB") -> str:

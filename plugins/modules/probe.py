@@ -66,6 +66,10 @@ options:
     description: The interpreter that O(capabilities) is about. Empty for a search.
     type: str
     default: ""
+  environment:
+    description: Folder of a Python environment whose packages are listed. Empty for none.
+    type: str
+    default: ""
   python_minimum:
     description: Oldest version of Python that the harness runs on.
     type: str
@@ -117,6 +121,9 @@ facts:
       type: dict
     python:
       description: The interpreter that environments are made with.
+      type: dict
+    environment:
+      description: Version of Python and packages in O(environment).
       type: dict
     virtualisation:
       description: Container, virtual machine or none.
@@ -222,6 +229,7 @@ class Probe:
                 "executable": interpreter,
                 "version": ".".join(str(part) for part in version) if version else platform.python_version(),
             },
+            "environment": _probe.environment(expand(params["environment"])) if params["environment"] else None,
             "virtualisation": _probe.virtualisation(self.root),
             "free": {"disk_bytes": shutil.disk_usage(place).free, "memory_bytes": memory["available_bytes"]},
             "user": getpass.getuser(),
@@ -268,6 +276,7 @@ def main() -> None:
             "capabilities": {"type": "list", "elements": "str", "default": []},
             "packages": {"type": "list", "elements": "str", "default": []},
             "python": {"type": "str", "default": ""},
+            "environment": {"type": "str", "default": ""},
             "python_minimum": {"type": "str", "default": "3.11"},
         },
         supports_check_mode=True,

@@ -18,12 +18,18 @@ RUN_ID = "20261122T003500Z-bert-3f9a"
 
 @dataclass
 class Site:
-    """One environment: hosts, store, results."""
+    """One environment: hosts, store, results.
+
+    `clocks` shifts the clocks of hosts, in seconds (connection `elsewhere`); `groups` are hosts of `sut`, by group.
+    """
 
     path: Path
     connection: str = "local"
     hosts: list[str] = field(default_factory=lambda: ["localhost"])
     variables: dict[str, Any] = field(default_factory=dict)
+    host_variables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    groups: dict[str, list[str]] = field(default_factory=dict)
+    clocks: dict[str, float] = field(default_factory=dict)
 
     @property
     def store(self) -> Path:
@@ -48,7 +54,11 @@ class Site:
                     "results_path": str(self.results),
                     **self.variables,
                 },
-                "hosts": {host: {} for host in self.hosts},
+                "hosts": {host: self.host_variables.get(host, {}) for host in self.hosts},
+                "children": {
+                    group: {"hosts": {host: self.host_variables.get(host, {}) for host in hosts}}
+                    for group, hosts in self.groups.items()
+                },
             }
         }
         (self.path / "hosts.json").write_text(json.dumps(inventory), encoding="utf-8")
@@ -66,6 +76,7 @@ class Site:
             "ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).with_name("connection")),
             "ANSIBLE_NOCOLOR": "1",
             "LOADFLEET_TEST_CUT": str(self.cut),
+            "LOADFLEET_TEST_CLOCKS": json.dumps(self.clocks),
         }
 
     def play(self, playbook: str, *words: str, **variables: Any) -> Play:

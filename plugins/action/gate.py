@@ -1,0 +1,82 @@
+# Copyright (c) Loadfleet contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Decides before a run which hosts may take part, and says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.loadfleet.mlperf.plugins.module_utils import _gate
+
+POLICIES = ("fail", "drop", "replace")
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """See the documentation of the module of the same name."""
+
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Compare, decide, print."""
+        super().run(tmp, task_vars)
+        args = self._task.args
+        policy = args.get("policy", "fail")
+        if policy not in POLICIES:
+            raise AnsibleActionFail("policy is %s; fix: use one of %s" % (policy, ", ".join(POLICIES)))
+        facts, clocks = dict(args.get("facts") or {}), dict(args.get("clocks") or {})
+        spares = list(args.get("spares") or [])
+        decision = _gate.decide(
+            members=[host for host in args.get("hosts") or [] if host not in spares],
+            spares=spares,
+            fleet=facts,
+            clocks=clocks,
+            limits={
+                "disk_mib": float(args.get("disk_mib", 1024)),
+                "memory_mib": float(args.get("memory_mib", 1024)),
+                "clock_ms": float(args.get("clock_limit_ms", 400)),
+            },
+            policy=policy,
+            identical=boolean(args.get("identical", False)),
+            forks=int(args.get("forks", 1)),
+        )
+        seen, problems = decision.pop("seen"), decision.pop("problems")
+        self._print(decision, seen, clocks)
+        decision.update(policy=policy, clocks={host: _clock(clocks[host]) for host in clocks})
+        result = {"changed": False, "decision": decision}
+        if problems:
+            message = "the fleet may not run:\n  %s" % "\n  ".join(problems)
+            if policy == "fail" and decision["dropped"]:
+                message += "\nfix: as said, or run without such hosts by fleet_gate_policy=drop"
+            if self._task.check_mode:
+                display.warning(message)
+            else:
+                result.update(failed=True, rc=3, msg=message)
+        return result
+
+    @staticmethod
+    def _print(decision: dict[str, Any], seen: list[dict[str, Any]], clocks: dict[str, Any]) -> None:
+        if seen:
+            display.display("\n%s\n" % "\n".join("  " + line for line in _gate.table(seen)))
+            display.warning("%d differences between hosts, see the table above" % len(seen))
+        known = [clock for clock in clocks.values() if clock.get("offset_ms") is not None]
+        if len(known) > 1:
+            display.display(
+                "clocks   within %.3g ms of the controller's, known to %.3g ms"
+                % (max(abs(one["offset_ms"]) for one in known), max(one["uncertainty_ms"] for one in known))
+            )
+        by = {one["host"]: one["by"] for one in decision["replaced"]}
+        for one in decision["dropped"]:
+            place = "%s takes its place" % by[one["host"]] if one["host"] in by else "unfit"
+            display.display("%-12s %s: %s" % (one["host"], place, " ".join(one["reasons"])))
+
+
+def _clock(clock: dict[str, Any]) -> dict[str, Any]:
+    return {key: clock.get(key) for key in ("offset_ms", "uncertainty_ms")}
