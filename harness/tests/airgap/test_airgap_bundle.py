@@ -56,7 +56,8 @@ def test_everything_arrives_and_is_used_without_a_network(made: Created, tmp_pat
         assert store.verify(entry) == []
     assert store.ensure("dataset", "prepared").file("words.txt").read_text() == "two"
     settings = yaml.safe_load(done.settings.read_text())
-    assert settings["artifact_offline"] is True
+    assert settings["python_venv_offline"] is settings["artifact_from_controller"] is True
+    assert settings["artifact_controller_store"] == str(store.path)
     assert sorted(path.name for path in (tmp_path / "site").iterdir()) == ["loadfleet", "settings.yml", "wheelhouse"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tarfile
@@ -36,6 +37,7 @@ class Applied:
         manifest: What was in it.
         seal: Digest that the bundle was checked with.
         wheelhouse: Folder of wheels.
+        store: Where models and data sets are.
         clone: The clone.
         settings: Variables for playbooks, read with `-e @...`.
         entries: Entries of the store; `changed` tells which are new.
@@ -44,6 +46,7 @@ class Applied:
     manifest: Manifest
     seal: str
     wheelhouse: Path
+    store: Path
     clone: Path
     settings: Path
     entries: tuple[StoreEntry, ...]
@@ -86,7 +89,7 @@ def apply(bundle: Path, target: Path, store: Store, *, clone: Path | None = None
             f"the bundle cannot be applied: {error.filename or bundle}: {error.strerror or error}",
             fix="look at the path, the disk's space and permissions",
         ) from error
-    return Applied(manifest, reader.seal, target / WHEELHOUSE, clone, settings, entries)
+    return Applied(manifest, reader.seal, target / WHEELHOUSE, store.path, clone, settings, entries)
 
 
 @contextmanager
@@ -171,7 +174,7 @@ def _publish(folder: Path, target: Path, clone: Path, store: Store) -> Path:
     for path in sorted((folder / WHEELHOUSE).iterdir()):
         path.replace(wheelhouse / path.name)
     settings = target / SETTINGS
-    files.write_text(settings, settings_text(wheelhouse, store))
+    files.write_text(settings, settings_text(store))
     (folder / ARTIFACTS).mkdir(exist_ok=True)
     clone.parent.mkdir(parents=True, exist_ok=True)
     if clone.exists():
@@ -180,11 +183,12 @@ def _publish(folder: Path, target: Path, clone: Path, store: Store) -> Path:
     return settings
 
 
-def settings_text(wheelhouse: Path, store: Store) -> str:
-    """Variables that let the playbooks take everything from an applied bundle."""
+def settings_text(store: Store) -> str:
+    """Variables that let the playbooks take everything from an applied bundle, for any number of hosts."""
     return (
-        "# Everything from an applied bundle, nothing from a network; read with: ansible-playbook -e @THIS_FILE ...\n"
-        f"wheelhouse_path: {wheelhouse}\n"
-        "artifact_offline: true\n"
-        f"store_path: {store.path}\n"
+        "# Nothing from a network: the controller brings wheels, models and data sets to every host that lacks them.\n"
+        "# Read with: PIP_NO_INDEX=1 and PIP_FIND_LINKS=WHEELHOUSE ansible-playbook -e @THIS_FILE ...\n"
+        "python_venv_offline: true\n"
+        "artifact_from_controller: true\n"
+        f"artifact_controller_store: {json.dumps(str(store.path))}\n"
     )

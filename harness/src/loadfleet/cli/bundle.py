@@ -118,12 +118,14 @@ def apply(bundle: Path, target: Path, clone: Path | None, store_path: str, *, as
 
 def commands(done: Applied) -> list[str]:
     """What to type after a bundle was applied."""
-    wheelhouse, settings = shlex.quote(str(done.wheelhouse)), shlex.quote(str(done.settings))
+    wheelhouse, words = shlex.quote(str(done.wheelhouse)), f"-e {shlex.quote(f'@{done.settings}')}"
+    if done.store != Path(DEFAULT_STORE).expanduser():
+        words += f" -e {shlex.quote(f'store_path={done.store}')}"
     return [
         f"cd {shlex.quote(str(done.clone))}",
         f"export PIP_NO_INDEX=1 PIP_FIND_LINKS={wheelhouse}",
         "make setup",
-        f'make {done.manifest.workload} ARGS="-e @{settings}"',
+        f'make {done.manifest.workload} ARGS="{words}"',
     ]
 
 
