@@ -116,7 +116,10 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Times:
-    """UTC instants as ISO 8601 with Z, durations in seconds, clock offset to the controller in ms."""
+    """UTC instants as ISO 8601 with Z, durations in seconds, clock offset to the controller in ms.
+
+    `agreed_start` and `loadgen_start` are epoch seconds of the host's clock, `start_late_ms` what lies between them.
+    """
 
     started: str
     finished: str
@@ -124,6 +127,9 @@ class Times:
     warm_up_s: float | None
     loadgen_s: float | None
     clock_offset_ms: float | None
+    agreed_start: float | None = None
+    loadgen_start: float | None = None
+    start_late_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -187,7 +193,7 @@ class Result:
             accuracy=Accuracy(**_only(value["accuracy"], _ACCURACY)) if value["accuracy"] else None,
             telemetry=value["telemetry"] or {},
             files={name: FileDigest(entry["sha256"], entry["bytes"]) for name, entry in value["files"].items()},
-            time=Times(**_only(value["time"], Times.__annotations__)),
+            time=Times(**_only(value["time"], set(Times.__annotations__) & set(value["time"]))),
             argv=tuple(command["argv"]),
             prefix=tuple(command["prefix"]),
             raw=value,

@@ -139,6 +139,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
             f"LoadGen {words.quantity(time.loadgen_s, 's')}",
         ),
         ("Clock offset", words.quantity(time.clock_offset_ms, "ms")),
+        ("Started after the agreed time", words.quantity(time.start_late_ms, "ms")),
         ("Processor, mean", words.quantity(telemetry.get("cpu_percent_mean"), "% of all cores")),
         ("Memory, highest", words.size(telemetry.get("rss_peak_bytes"))),
         ("Energy", words.quantity(telemetry.get("energy_j"), "J")),

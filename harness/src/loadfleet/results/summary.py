@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loadfleet.files import read_json
-from loadfleet.results import words
+from loadfleet.results import fleet, words
 from loadfleet.results.judge import judge, verdict
 from loadfleet.results.texts import table
 
@@ -51,6 +51,8 @@ def summarise(run: RunResults) -> dict[str, Any]:
         "cells": cells,
         "reasons": reasons,
         "findings": list(run.findings),
+        "starts": fleet.starts(run),
+        "fleet": fleet.lines(run),
         "report": str(report) if report.is_file() else None,
         "submission": submission(run.path),
     }
@@ -134,6 +136,7 @@ def write_text(run: RunResults, *, color: bool | None = None) -> None:
     lines += table(HEADINGS, rows, width=_columns(), row_styles=styles, merge=(1, 2))
     lines += ["", *(f"[{index}] {reason}" for index, reason in enumerate(data["reasons"], 1))]
     lines += [click.style(f"! {finding}", fg="yellow") for finding in data["findings"]]
+    lines += data["fleet"]
     if data["report"]:
         lines.append(f"Report: {data['report']}")
     if data["submission"]:
