@@ -35,7 +35,11 @@ bert: setup ## Run the BERT benchmark here, from preparation to a checked submis
 .PHONY: test
 test: setup ## Run all tests, the main job included
 	$(BIN)/pytest -n 2 -m "not e2e and not lab" $(ARGS)
-	$(BIN)/pytest -m "e2e or lab" $(ARGS)
+	@if [ "$$(id -u)" = 0 ] && command -v mmdebstrap >/dev/null; then \
+		$(BIN)/pytest -m "e2e or lab" $(ARGS); \
+	else \
+		echo "make: left out: the tests of several hosts over SSH; they need root and mmdebstrap"; \
+		$(BIN)/pytest -m e2e $(ARGS); fi
 
 .PHONY: unit
 unit: setup ## Run the fast tests only
