@@ -65,7 +65,7 @@ class ActionModule(ActionBase):
     def _print(decision: dict[str, Any], seen: list[dict[str, Any]], clocks: dict[str, Any]) -> None:
         if seen:
             display.display("\n%s\n" % "\n".join("  " + line for line in _gate.table(seen)))
-            display.warning("%d differences between hosts, see the table above" % len(seen))
+            display.warning("hosts differ in %s, see the table above" % ", ".join(one["field"] for one in seen[:5]))
         known = [clock for clock in clocks.values() if clock.get("offset_ms") is not None]
         if len(known) > 1:
             display.display(

@@ -191,7 +191,7 @@ def decide(
         problems += ["%s: %s" % (host, reason) for host in bad for reason in refused[host]]
     elif policy == "replace" and len(pairs) < len(bad):
         problems.append(
-            "%d hosts are unfit and %d spares are fit; fix: more hosts in the group that fleet_gate_spares names"
+            "unfit hosts: %d, fit spares: %d; fix: more hosts in the group that fleet_gate_spares names"
             % (len(bad), len(fit))
         )
         problems += ["%s: %s" % (host, reason) for host in order for reason in refused[host]]
