@@ -11,6 +11,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.loadfleet.mlperf.plugins.module_utils import _gate
+from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand, read_json
 
 POLICIES = ("fail", "drop", "replace")
 
@@ -32,21 +33,11 @@ class ActionModule(ActionBase):
         if policy not in POLICIES:
             raise AnsibleActionFail("policy is %s; fix: use one of %s" % (policy, ", ".join(POLICIES)))
         facts, clocks = dict(args.get("facts") or {}), dict(args.get("clocks") or {})
-        spares = list(args.get("spares") or [])
-        decision = _gate.decide(
-            members=[host for host in args.get("hosts") or [] if host not in spares],
-            spares=spares,
-            fleet=facts,
-            clocks=clocks,
-            limits={
-                "disk_mib": float(args.get("disk_mib", 1024)),
-                "memory_mib": float(args.get("memory_mib", 1024)),
-                "clock_ms": float(args.get("clock_limit_ms", 400)),
-            },
-            policy=policy,
-            identical=boolean(args.get("identical", False)),
-            forks=int(args.get("forks", 1)),
-        )
+        record = read_json(expand(args["record"])) if args.get("record") else None
+        if isinstance(record, dict):
+            decision = _gate.again(record, list(args.get("hosts") or []), facts)
+        else:
+            decision = self._decide(args, policy, facts, clocks)
         seen, problems = decision.pop("seen"), decision.pop("problems")
         self._print(decision, seen, clocks)
         decision.update(policy=policy, clocks={host: _clock(clocks[host]) for host in clocks})
@@ -60,6 +51,24 @@ class ActionModule(ActionBase):
             else:
                 result.update(failed=True, rc=3, msg=message)
         return result
+
+    @staticmethod
+    def _decide(args: dict[str, Any], policy: str, facts: dict[str, Any], clocks: dict[str, Any]) -> dict[str, Any]:
+        spares = list(args.get("spares") or [])
+        return _gate.decide(
+            members=[host for host in args.get("hosts") or [] if host not in spares],
+            spares=spares,
+            fleet=facts,
+            clocks=clocks,
+            limits={
+                "disk_mib": float(args.get("disk_mib", 1024)),
+                "memory_mib": float(args.get("memory_mib", 1024)),
+                "clock_ms": float(args.get("clock_limit_ms", 400)),
+            },
+            policy=policy,
+            identical=boolean(args.get("identical", False)),
+            forks=int(args.get("forks", 1)),
+        )
 
     @staticmethod
     def _print(decision: dict[str, Any], seen: list[dict[str, Any]], clocks: dict[str, Any]) -> None:

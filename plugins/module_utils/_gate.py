@@ -213,6 +213,32 @@ def decide(
     }
 
 
+def again(record: Facts, order: List[str], fleet: Dict[str, Facts]) -> Facts:
+    """The decision for a run that goes on: its fleet stays as it was decided, and nothing is judged anew.
+
+    Cells may be running: memory, disk and clocks are those of a machine at work. A host that is not there is left out
+    this time only, so that the others can go on.
+
+    Args:
+        record: The `run.json` on the controller, written when the run began.
+        order: Hosts that the play was started for.
+        fleet: Facts of the hosts that are there.
+    """
+    hosts = record.get("hosts") or order
+    decided = record.get("gate") or {}
+    away = [host for host in order if host in hosts and host not in fleet]
+    return {
+        "hosts": [host for host in order if host in hosts and host in fleet],
+        "dropped": list(decided.get("dropped") or [])
+        + [{"host": host, "reasons": reasons(None, None, {})} for host in away],
+        "replaced": list(decided.get("replaced") or []),
+        "spares": list(decided.get("spares") or []),
+        "differences": list(decided.get("differences") or []),
+        "seen": [],
+        "problems": [],
+    }
+
+
 def _refuse_others(
     members: List[str], order: List[str], fleet: Dict[str, Facts], refused: Dict[str, List[str]]
 ) -> List[str]:

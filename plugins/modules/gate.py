@@ -45,6 +45,12 @@ options:
     type: list
     elements: str
     default: []
+  record:
+    description:
+      - Description of a run, a C(run.json) on the controller. When it exists the run goes on with the hosts that it
+        names, and nothing is judged anew. A host that is not there is left out this time.
+    type: str
+    default: ""
   policy:
     description:
       - What becomes of a fleet with an unfit host. V(fail) ends the play, V(drop) goes on without the host, V(replace)
@@ -128,6 +134,7 @@ def main() -> None:
             "facts": {"type": "dict", "required": True},
             "clocks": {"type": "dict", "default": {}},
             "spares": {"type": "list", "elements": "str", "default": []},
+            "record": {"type": "str", "default": ""},
             "policy": {"type": "str", "choices": ["fail", "drop", "replace"], "default": "fail"},
             "identical": {"type": "bool", "default": False},
             "forks": {"type": "int", "default": 1},

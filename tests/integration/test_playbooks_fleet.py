@@ -114,6 +114,19 @@ def test_a_host_out_of_reach_is_not_run_without(fleet: Site) -> None:
     assert ran(fleet) == []
 
 
+def test_a_run_that_goes_on_does_so_without_a_host_that_is_away(fleet: Site) -> None:
+    assert fleet.play("run", benchmark_run_id=RUN_ID).code == 0
+    fleet.clocks = {"one": 9.0}  # for a new run this would do
+    (fleet.path / "cut-two").touch()
+    play = fleet.play("run", benchmark_run_id=RUN_ID)
+    assert play.code != 0
+    assert f"adopts run {RUN_ID}" in play.text
+    assert re.search("^two +unfit: it is out of reach", play.text, re.MULTILINE)
+    assert "TABLE one: finished, exit 0" in play.text
+    assert home_json(fleet)["gate"]["dropped"] == [], "the decision that counts is the first"
+    assert ran(fleet) == ["one", "two"]
+
+
 @pytest.mark.parametrize("identical", [False, True])
 def test_differences_are_named_host_by_host(fleet: Site, identical: bool) -> None:
     fleet.hosts = ["one", "two", "three"]

@@ -179,6 +179,17 @@ def test_forks_must_do_for_the_hosts_that_run() -> None:
     assert "2 hosts and 1 forks" in decide(fleet, spares=("s",), forks=1)["problems"][0]
 
 
+def test_a_run_that_goes_on_keeps_its_hosts_and_is_not_judged_anew() -> None:
+    gate = {"dropped": [{"host": "b", "reasons": ["full"]}], "replaced": [{"host": "b", "by": "s"}], "spares": ["t"]}
+    record = {"hosts": ["a", "c", "s"], "gate": gate}
+    fleet = {"a": facts(free__memory_bytes=0), "b": facts(), "s": facts(), "t": facts()}
+    decision = _gate.again(record, ["a", "b", "c", "s", "t"], fleet)
+    assert (decision["hosts"], decision["problems"]) == (["a", "s"], [])
+    assert [one["host"] for one in decision["dropped"]] == ["b", "c"]
+    assert decision["replaced"] == gate["replaced"]
+    assert _gate.again({"hosts": ["a"]}, ["a"], {"a": facts()})["hosts"] == ["a"]
+
+
 class Remote(clock.ActionModule):
     """A host behind a line: each sample takes `there` and `back` seconds; its clock is ahead by `offset`."""
 
