@@ -21,29 +21,34 @@ class ActionModule(ActionBase):
     _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Measure; the round trip that took the least time tells most."""
+        """Measure several times; each round trip narrows what is possible."""
         super().run(tmp, task_vars)
         found = [self._sample() for _ in range(max(1, int(self._task.args.get("samples", 5))))]
         samples = [sample for sample in found if sample]
         if not samples:
             return {"changed": False, "offset_ms": None, "uncertainty_ms": None, "samples": 0}
-        round_trip, offset = min(samples)
+        least, most = max(sample[0] for sample in samples), min(sample[1] for sample in samples)
+        if least > most:
+            # A clock was set meanwhile: the shortest round trip tells most.
+            least, most = min(samples, key=lambda sample: sample[1] - sample[0])
         return {
             "changed": False,
-            "offset_ms": round(1e3 * offset, 3),
-            "uncertainty_ms": round(1e3 * round_trip / 2, 3),
+            "offset_ms": round(1e3 * (least + most) / 2, 3),
+            "uncertainty_ms": round(1e3 * (most - least) / 2, 3),
             "samples": len(samples),
         }
 
     def _sample(self) -> tuple[float, float] | None:
-        """Round trip and offset in seconds; None when the host does not tell the time in fractions of a second.
+        """The least and the most that the host's clock may be ahead, in seconds; None when it tells no fractions.
 
-        The host reads its clock somewhere between our two readings: taking the middle is wrong by half the round trip
-        at most.
+        The host reads its clock somewhere between our two readings.
         """
         # The duration is of a clock that nobody sets.
         wall, begin = time.time(), time.perf_counter()
         done = self._low_level_execute_command(COMMAND, sudoable=False)
         round_trip = time.perf_counter() - begin
         match = re.search(r"^(\d{9,}\.\d+)\s*$", done["stdout"], re.MULTILINE)
-        return (round_trip, float(match.group(1)) - wall - round_trip / 2) if match else None
+        if not match:
+            return None
+        ahead = float(match.group(1)) - wall
+        return ahead - round_trip, ahead

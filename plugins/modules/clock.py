@@ -12,7 +12,7 @@ author:
   - Loadfleet contributors (@loadfleet)
 description:
   - The controller reads its clock, asks the host for its time, and reads its clock again. The host's answer lies
-    between the two, so that the difference is known to half the round trip. The shortest of several round trips counts.
+    between the two, so that the difference is known to half the round trip at least; several round trips narrow it.
   - Runs C(date) over the connection and no module, since starting one takes longer than the round trip.
   - The offset's error is mostly the same for hosts that are reached in the same way. Comparing two such hosts is better
     than the uncertainty of each.
@@ -50,7 +50,7 @@ offset_ms:
   type: float
   sample: -1.73
 uncertainty_ms:
-  description: Half of the shortest round trip; RV(offset_ms) is not further off than that.
+  description: RV(offset_ms) is not further off than that; half of the shortest round trip at most.
   returned: always
   type: float
   sample: 4.2

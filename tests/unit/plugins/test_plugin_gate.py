@@ -211,6 +211,14 @@ class Remote(clock.ActionModule):
         return {"rc": 0, "stdout": text, "stderr": ""}
 
 
+class Stepping(Remote):
+    """A host whose clock is set five seconds ahead before every answer."""
+
+    def _low_level_execute_command(self, cmd: str, sudoable: bool = True) -> dict[str, Any]:
+        self.offset += 5.0
+        return super()._low_level_execute_command(cmd, sudoable)
+
+
 def measure(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(clock, "time", remote)
     monkeypatch.setattr(clock.ActionBase, "run", lambda *_: {})
@@ -218,11 +226,19 @@ def measure(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("offset", [0.0, 2.0, -0.25])
-def test_the_shortest_round_trip_counts_and_bounds_the_error(offset: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = measure(Remote(offset, [(0.5, 0.01), (0.006, 0.002), (0.01, 0.3)]), monkeypatch)
+@pytest.mark.parametrize("ways", [[(0.5, 0.01), (0.006, 0.002), (0.01, 0.3)], [(0.006, 0.3), (0.5, 0.002)]])
+def test_the_shortest_ways_bound_the_error(
+    offset: float, ways: list[tuple[float, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = measure(Remote(offset, list(ways)), monkeypatch)
     assert found["uncertainty_ms"] == pytest.approx(4.0, abs=0.01)
     assert found["offset_ms"] == pytest.approx(1e3 * offset + 2.0, abs=0.01)  # half of what the ways differ
-    assert found["samples"] == 3
+    assert found["samples"] == len(ways)
+
+
+def test_a_clock_that_is_set_meanwhile_is_taken_by_the_shortest_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
+    remote = Stepping(0.0, [(0.1, 0.1), (0.01, 0.01), (0.1, 0.1)])
+    assert measure(remote, monkeypatch)["offset_ms"] == pytest.approx(10_000, abs=0.01)
 
 
 def test_a_clock_without_fractions_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:

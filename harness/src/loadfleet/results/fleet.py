@@ -27,9 +27,8 @@ def starts(run: RunResults) -> list[dict[str, Any]]:
 
 
 def _spread(cell: str, results: list[Result]) -> dict[str, Any]:
-    # Each host wrote its own clock; what that clock is ahead of the controller's was measured before the run.
-    began = [(result.time.loadgen_start or 0.0) - (result.time.clock_offset_ms or 0.0) / 1e3 for result in results]
     doubts = [(result.raw.get("gate") or {}).get("clock_uncertainty_ms") for result in results]
+    began = [_began(result, doubt) for result, doubt in zip(results, doubts, strict=True)]
     known = [doubt for doubt in doubts if doubt is not None]
     return {
         "cell": cell,
@@ -38,6 +37,16 @@ def _spread(cell: str, results: list[Result]) -> dict[str, Any]:
         "uncertainty_ms": max(known, default=None),
         "late_ms": max(result.time.start_late_ms or 0.0 for result in results),
     }
+
+
+def _began(result: Result, doubt_ms: float | None) -> float:
+    """Start on the controller's clock, in epoch seconds.
+
+    Each host wrote its own clock; what that is ahead was measured before the run. As for the agreed start itself, a
+    difference that may as well be none counts as none.
+    """
+    ahead = result.time.clock_offset_ms or 0.0
+    return (result.time.loadgen_start or 0.0) - (ahead / 1e3 if abs(ahead) > (doubt_ms or 0.0) else 0.0)
 
 
 def lines(run: RunResults) -> list[str]:
