@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,3 +110,19 @@ def test_without_a_profile_no_module_is_called(site: Site) -> None:
     assert "Apply the platform's settings" not in play.text
     assert "Put the" not in play.text
     assert given(site)["platform"] is None
+
+
+def test_stopping_a_run_puts_the_host_back(site: Site, root: Path) -> None:
+    before = snapshot(root)
+    controller = site.with_stub("slow").start("run", benchmark_run_id=RUN_ID)
+    status = site.store / "localhost/runs" / RUN_ID / "status.json"
+    deadline = time.monotonic() + 60
+    while not status.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(controller.pid, signal.SIGKILL)
+    controller.wait()
+    assert snapshot(root) != before
+    play = site.play("stop", benchmark_run_id=RUN_ID, python_venv_path=str(site.path))
+    assert play.code == 0, play.text
+    assert snapshot(root) == before
