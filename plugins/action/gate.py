@@ -78,8 +78,8 @@ class ActionModule(ActionBase):
         known = [clock for clock in clocks.values() if clock.get("offset_ms") is not None]
         if len(known) > 1:
             display.display(
-                "clocks   within %.3g ms of the controller's, known to %.3g ms"
-                % (max(abs(one["offset_ms"]) for one in known), max(one["uncertainty_ms"] for one in known))
+                "clocks   within %s of the controller's, known to %s"
+                % tuple(_gate.duration(max(abs(one[key]) for one in known)) for key in ("offset_ms", "uncertainty_ms"))
             )
         by = {one["host"]: one["by"] for one in decision["replaced"]}
         for one in decision["dropped"]:

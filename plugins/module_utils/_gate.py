@@ -140,14 +140,15 @@ def _clock(clock: Facts, limit: float) -> List[str]:
         return ["its clock cannot be read by `date +%s.%N`; fix: install GNU coreutils"]
     if abs(offset) > limit:
         words = "its clock is %s %s the controller's, the limit is %s; fix: synchronise both, such as by chrony"
-        return [words % (_seconds(abs(offset)), "ahead of" if offset > 0 else "behind", _seconds(limit))]
+        return [words % (duration(abs(offset)), "ahead of" if offset > 0 else "behind", duration(limit))]
     if doubt > limit:
         words = "its clock is only known to %s, the limit is %s; fix: a faster way to the host"
-        return [words % (_seconds(doubt), _seconds(limit))]
+        return [words % (duration(doubt), duration(limit))]
     return []
 
 
-def _seconds(milliseconds: float) -> str:
+def duration(milliseconds: float) -> str:
+    """Milliseconds in words: "12.3 ms", "2.003 s"."""
     return "%.3f s" % (milliseconds / 1e3) if milliseconds >= 1e3 else "%.3g ms" % milliseconds
 
 
