@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
         result = {"changed": False, "decision": decision}
         if problems:
             message = "the fleet may not run:\n  %s" % "\n  ".join(problems)
-            if policy == "fail" and decision["dropped"]:
+            if policy == "fail" and decision["dropped"] and decision["hosts"]:
                 message += "\nfix: as said, or run without such hosts by fleet_gate_policy=drop"
             if self._task.check_mode:
                 display.warning(message)
