@@ -13,6 +13,8 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.loadfleet.mlperf.plugins.module_utils import _failure, _hidden
+from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._progress import FINAL_PHASES, Progress, pause
 
 MODULE = "loadfleet.mlperf.cell"
@@ -25,6 +27,9 @@ LOOK = (
     "case $(sed -n 's/^State:[[:space:]]*\\(.\\).*/\\1/p' \"/proc/${pid:-none}/status\") in "
     "''|Z|X) echo gone;; *) echo alive;; esac"
 )
+# Looking on without being the one who looks after the run: its lease is not renewed.
+OBSERVE = LOOK.replace("touch lease && ", "")
+LAST_WORDS = "tail -n 10 %(folder)s/agent.log 2>/dev/null; true"
 # An agent must be missed this often before it is believed dead: it writes its last status just before it ends, and its
 # first just after it starts.
 DEAD_LOOKS = 3
@@ -45,19 +50,34 @@ class ActionModule(ActionBase):
         args = dict(self._task.args)
         host = args.setdefault("host", "") or task_vars.get("inventory_hostname", "")
         args["host"] = host
-        answer = self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars)
-        if answer.get("failed") or self._task.check_mode or args.get("state", "finished") != "finished":
+        state, run = args.get("state", "finished"), expand(args["folder"]) if args.get("folder") else ""
+        if run and not self._task.check_mode:
+            _failure.forget(run, host)
+        without_secrets(args)
+        try:
+            answer = self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars)
+        except AnsibleConnectionFailure as error:
+            self._explain(run, "connection", host, str(error), "bring the host back, then continue the run")
+            raise
+        if answer.get("failed") and state != "stopped":
+            kind = _failure.CLASSES.get(answer.get("rc", 0), "unknown")
+            self._explain(run, kind, host, str(answer.get("msg", "")), "see the message", args.get("executable", ""))
+        if answer.get("failed") or self._task.check_mode or state not in ("finished", "watched"):
             return answer
         if answer.get("adopted"):
             display.display("%-12s adopts run %s (%s)" % (host, args["run_id"], answer.get("phase")))
         answer.update(self._watch(answer, args, host))
+        if state == "watched" and answer["phase"] == "timeout":
+            return dict(answer, failed=True)
         if answer["phase"] == "timeout":
             stop = dict(args, state="stopped")
             self._execute_module(module_name=MODULE, module_args=stop, task_vars=task_vars)
         # Said explicitly: Ansible takes an rc that is not 0 for a failure otherwise.
         answer["failed"] = False
         if answer["rc"] != 0:
-            answer.setdefault("msg", "run %s on %s: %s" % (args["run_id"], host, verdicts(answer["status"])))
+            answer.setdefault("msg", "run %s on %s: %s" % (args["run_id"], host, explained(answer["status"])))
+            if answer["phase"] != "finished":
+                self._explain_end(run, answer, host)
             if boolean(args.get("judge", True)):
                 answer["failed"] = True
             elif answer["rc"] != 1:
@@ -65,15 +85,36 @@ class ActionModule(ActionBase):
                 display.warning(answer["msg"])
         return answer
 
+    def _explain(self, run: str, kind: str, host: str, error: str, fix: str, command: str = "") -> None:
+        if run and not self._task.check_mode:
+            _failure.keep(run, _failure.of_host(kind, host, error, fix, command))
+
+    def _explain_end(self, run: str, answer: dict[str, Any], host: str) -> None:
+        """Why a run that was started did not come to its end on this host."""
+        if not run:
+            return
+        kind, lines = answer.get("class", "interrupted"), []
+        if answer["phase"] == "interrupted" and kind == "interrupted":
+            try:
+                folder = shlex.quote(answer["run_dir"])
+                said = self._low_level_execute_command(LAST_WORDS % {"folder": folder}, sudoable=False)["stdout"]
+                lines = [line for line in said.splitlines() if line.strip()]
+            except AnsibleConnectionFailure:
+                kind = "connection"
+        command = "loadfleet agent start %s" % answer["run_dir"]
+        error = answer["status"].get("message") or answer["msg"]
+        _failure.keep(run, _failure.of_host(kind, host, error, "loadfleet resume RUN", command, lines))
+
     def _watch(self, started: dict[str, Any], args: dict[str, Any], host: str) -> dict[str, Any]:
         folder, first = started["run_dir"], float(args.get("poll_interval", 5))
         patience = float(args.get("reconnect_timeout", 600))
         begin = contact = time.monotonic()
         deadline = begin + float(args.get("timeout", 86400))
         progress, status, dead, retry = Progress(host), {}, 0, 1.0
+        look = self._observe if args.get("state") == "watched" else self._look
         while True:
             try:
-                fresh, alive = self._look(folder)
+                fresh, alive = look(folder)
                 status, retry = fresh or status, 1.0
                 contact = time.monotonic()
             except AnsibleConnectionFailure as error:
@@ -92,15 +133,20 @@ class ActionModule(ActionBase):
             dead = 0 if alive else dead + 1
             if dead >= DEAD_LOOKS:
                 # Killed, or the host was restarted: nobody is left to write it down.
-                return self._end(dict(status, exit_code=4), "interrupted")
+                words = "run %s on %s: the agent was killed or the host was restarted; the same run id continues it"
+                ended = self._end(dict(status, exit_code=4, message=""), "interrupted")
+                return dict(ended, msg=words % (args["run_id"], host))
             if time.monotonic() > deadline:
                 message = "run %s on %s is stopped after benchmark_timeout (%s s); the same run id continues it"
                 words = message % (args["run_id"], host, args.get("timeout"))
-                return dict(self._end(status, "timeout"), rc=4, msg=words)
+                return dict(self._end(status, "timeout"), rc=4, msg=words, **{"class": "timeout"})
             time.sleep(min(pause(first, time.monotonic() - begin), max(0.1, deadline - time.monotonic())))
 
-    def _look(self, folder: str) -> tuple[dict[str, Any], bool]:
-        done = self._low_level_execute_command(LOOK % {"folder": shlex.quote(folder)}, sudoable=False)
+    def _observe(self, folder: str) -> tuple[dict[str, Any], bool]:
+        return self._look(folder, OBSERVE)
+
+    def _look(self, folder: str, command: str = LOOK) -> tuple[dict[str, Any], bool]:
+        done = self._low_level_execute_command(command % {"folder": shlex.quote(folder)}, sudoable=False)
         lines = done["stdout"].strip().splitlines()
         try:
             status = json.loads("\n".join(lines[:-2]))
@@ -131,10 +177,25 @@ class ActionModule(ActionBase):
     def _gone(self, host: str, run_id: str, status: dict[str, Any], patience: float, error: str) -> dict[str, Any]:
         reason = (error.strip() or "no reason given").splitlines()[-1]
         return dict(
-            self._end(dict(status, exit_code=4), str(status.get("phase") or "starting")),
+            self._end(dict(status, exit_code=4, message=""), str(status.get("phase") or "starting")),
+            **{"class": "connection"},
             msg="%s was out of reach for %d s (%s). Its cells may go on there; fix: when it is back, repeat with "
             "-e benchmark_run_id=%s" % (host, patience, reason, run_id),
         )
+
+
+def without_secrets(args: dict[str, Any]) -> None:
+    """Take secrets out of the settings: the module hands them to the agent, they are in no file."""
+    settings = args.get("settings")
+    if isinstance(settings, dict) and settings.get("environment"):
+        public, secrets = _hidden.split(settings["environment"])
+        args["settings"] = dict(settings, environment=public, secret_environment=sorted(secrets))
+        args["secrets"] = secrets
+
+
+def explained(status: dict[str, Any]) -> str:
+    """What failed, each explained, else which verdicts are bad."""
+    return "\n".join(["", *_failure.of_cells(status)]) if _failure.of_cells(status) else verdicts(status)
 
 
 def verdicts(status: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.color import ANSIBLE_COLOR
 from ansible.utils.display import Display
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._command import MEANINGS, answer, complaint
-from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand
+from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand, point
 
 # What `results summary` returns after it has printed a table; anything else is an error of its own.
 JUDGED = (0, 1, 4)
@@ -69,12 +69,3 @@ def call(command: list[str]) -> tuple[int, str, str]:
     except OSError as error:
         raise AnsibleActionFail("%s: %s" % (command[0], error.strerror)) from error
     return done.returncode, done.stdout, done.stderr
-
-
-def point(link: str, target: str) -> None:
-    """Make a relative symbolic link, replacing an older one at once."""
-    if os.path.islink(link) and os.readlink(link) == target:
-        return
-    temporary = "%s.%d.tmp" % (link, os.getpid())
-    os.symlink(target, temporary)
-    os.replace(temporary, link)

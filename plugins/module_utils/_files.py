@@ -64,6 +64,15 @@ def read_json(path: str) -> Any:
         return None
 
 
+def point(link: str, target: str) -> None:
+    """Make a relative symbolic link, replacing an older one at once."""
+    if os.path.islink(link) and os.readlink(link) == target:
+        return
+    temporary = "%s.%d.tmp" % (link, os.getpid())
+    os.symlink(target, temporary)
+    os.replace(temporary, link)
+
+
 @contextlib.contextmanager
 def locked(path: str, patience: float) -> Iterator[None]:
     """Hold an exclusive lock on a file; it is let go when the process ends, however it ends.

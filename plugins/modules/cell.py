@@ -47,6 +47,16 @@ options:
     description: Content of C(system.json), as RV(loadfleet.mlperf.probe#module:system) gives it.
     type: dict
     default: {}
+  secrets:
+    description:
+      - Environment variables of the harness that no file may hold. The agent gets them on its standard input.
+      - Variables of C(environment) in O(settings) whose names look like secrets are added to them.
+    type: dict
+    default: {}
+  folder:
+    description: The run's folder on the controller, where the failure of a whole host is written down. Empty for none.
+    type: str
+    default: ""
   host:
     description: Name of the host in results.
     type: str
@@ -55,8 +65,9 @@ options:
     description:
       - V(finished) starts or adopts the run and waits for its end, V(started) does not wait.
       - V(stopped) ends the cell that runs now; the run can be continued.
+      - V(watched) looks on at a run that somebody else started, until its end, and leaves it alone.
     type: str
-    choices: [finished, started, stopped]
+    choices: [finished, started, stopped, watched]
     default: finished
   judge:
     description:
@@ -102,6 +113,10 @@ run_dir:
   description: The run's directory on the host.
   returned: success
   type: str
+stopped:
+  description: Whether there was something to stop.
+  returned: when stopped
+  type: bool
 adopted:
   description: Whether the run had been started before.
   returned: when started
@@ -125,6 +140,7 @@ status:
   type: dict
 """
 
+import json
 import os
 import re
 
@@ -162,7 +178,7 @@ class Run:
         if not os.access(self.executable, os.X_OK):
             self.module.fail_json(msg="no command at %s; fix: run playbooks/prepare.yml first" % self.executable, rc=3)
         self._describe()
-        value = self._agent("start")
+        value = self._agent("start", self.module.params["secrets"])
         return {
             "changed": False,
             "run_dir": self.folder,
@@ -171,11 +187,26 @@ class Run:
             "pid": value.get("pid"),
         }
 
+    def watch(self) -> dict:
+        if not os.path.isdir(self.folder):
+            words = "run %s is not on this host (no %s); fix: loadfleet resume %s" % (
+                self.run_id,
+                self.folder,
+                self.run_id,
+            )
+            self.module.fail_json(msg=words, rc=2)
+        return {"changed": False, "run_dir": self.folder}
+
     def stop(self) -> dict:
         if self.module.check_mode or not os.path.isdir(self.folder):
-            return {"changed": False, "run_dir": self.folder}
+            return {"changed": False, "run_dir": self.folder, "stopped": False}
         value = self._agent("stop")
-        return {"changed": False, "run_dir": self.folder, "phase": value.get("phase", "stopped")}
+        return {
+            "changed": False,
+            "run_dir": self.folder,
+            "phase": value.get("phase", "stopped"),
+            "stopped": bool(value.get("stopped")),
+        }
 
     def _cells(self) -> list:
         settings = self.module.params["settings"]
@@ -216,8 +247,10 @@ class Run:
                 rc=2,
             )
 
-    def _agent(self, verb: str) -> dict:
-        status, out, err = self.module.run_command([self.executable, "agent", verb, self.folder])
+    def _agent(self, verb: str, secrets: dict = {}) -> dict:  # noqa: B006 - never changed
+        command = [self.executable, "agent", verb, self.folder] + (["--secrets-stdin"] if secrets else [])
+        texts = {name: str(value) for name, value in secrets.items()}
+        status, out, err = self.module.run_command(command, data=json.dumps(texts) if secrets else None)
         if status != 0:
             self.module.fail_json(msg="run %s: %s" % (self.run_id, complaint(status, out, err)), rc=status)
         return answer(out)
@@ -231,8 +264,10 @@ def main() -> None:
             "run_id": {"type": "str", "required": True},
             "settings": {"type": "dict", "default": {}},
             "system": {"type": "dict", "default": {}},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "folder": {"type": "str", "default": ""},
             "host": {"type": "str", "default": ""},
-            "state": {"type": "str", "choices": ["finished", "started", "stopped"], "default": "finished"},
+            "state": {"type": "str", "choices": ["finished", "started", "stopped", "watched"], "default": "finished"},
             "judge": {"type": "bool", "default": True},
             "poll_interval": {"type": "float", "default": 5},
             "timeout": {"type": "int", "default": 86400},
@@ -241,7 +276,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     run = Run(module)
-    module.exit_json(**(run.stop() if module.params["state"] == "stopped" else run.start()))
+    verb = {"stopped": run.stop, "watched": run.watch}.get(module.params["state"], run.start)
+    module.exit_json(**verb())
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Their names are written down, their values are not: they go from process to proc
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,24 @@ def _texts(value: object) -> Iterable[str]:
             yield from _texts(part)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield str(value)
+
+
+def merged(variables: Mapping[str, Any], secrets: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Variables and secrets as Ansible takes them, from secrets whose names may have dots.
+
+    `benchmark_environment.API_TOKEN` makes `benchmark_environment` a secret as a whole, with the rest of it.
+    """
+    public, hidden = copy.deepcopy(dict(variables)), {}
+    for name, value in secrets.items():
+        top, *inner = name.split(".")
+        if not inner:
+            hidden[top] = value
+            continue
+        place = hidden.setdefault(top, public.pop(top, {}))
+        for part in inner[:-1]:
+            place = place.setdefault(part, {})
+        place[inner[-1]] = value
+    return public, hidden
 
 
 def blot(text: str, hidden: Iterable[str]) -> str:

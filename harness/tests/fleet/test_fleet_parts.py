@@ -67,7 +67,7 @@ def failed(answer: dict[str, Any], kind: str = "runner_on_failed", **data: Any) 
     ],
 )
 def test_the_message_of_a_failure(answer: dict[str, Any], message: str) -> None:
-    assert failed(answer).failures[0][0].message == message
+    assert failed(answer).failures[0].message == message
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_tasks_are_told_but_for_ansibles_own() -> None:
 
 
 def test_unreachable_and_ignored() -> None:
-    assert failed({"msg": "gone"}, "runner_on_unreachable").failures[0][0].message == "unreachable: gone"
+    assert failed({"msg": "gone"}, "runner_on_unreachable").failures[0].message == "unreachable: gone"
     assert failed({"msg": "gone"}, "runner_on_unreachable").exit_code(0) == 3
     assert failed({"msg": "x"}, ignore_errors=True).failures == []
 

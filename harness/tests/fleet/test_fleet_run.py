@@ -201,7 +201,7 @@ def test_interrupting_the_command_stops_the_hosts(tiny_project: Path, number: in
         process.send_signal(number)
         output = process.stdout.read()
         assert process.wait(timeout=30) == 4
-    assert f"canceled, the hosts were stopped; --run-id {RUN_ID} continues it" in output
+    assert f"canceled, the hosts were stopped; loadfleet resume {RUN_ID} continues it" in output
     assert stopped(tiny_project) == RUN_ID
 
 

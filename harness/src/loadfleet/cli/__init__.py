@@ -22,8 +22,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "What keeps hosts from measuring, or from measuring well."),
     "plan": ("plan", "The cells a run file stands for."),
     "results": ("results", "Read results: table, report, comparison."),
+    "resume": ("resume", "Continue a run: only what is missing runs."),
     "run": ("run", "Run a playbook through the Python API, from a shell or CI."),
+    "stop": ("stop", "End a run on its hosts; it can be continued."),
     "submission": ("submission", "Generate, truncate, check and pack a submission."),
+    "watch": ("watch", "Look on at a run that goes on."),
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from loadfleet.cli import echo_json
+from loadfleet.cli import _runs, echo_json
 
 _RUN = click.argument("run", metavar="RUN")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -60,14 +60,19 @@ def summary(run: str, results_path: Path, as_json: bool, color: bool | None) -> 
     type=click.Path(path_type=Path, dir_okay=False),
     help="The page; report.html in the run's folder by default. summary.json is written beside it.",
 )
-def report(run: str, results_path: Path, as_json: bool, output: Path | None) -> None:
+@_runs.JUNIT
+def report(run: str, results_path: Path, as_json: bool, output: Path | None, junit: Path | None) -> None:
     """Write a self-contained HTML report of RUN, good or bad, and summary.json beside it."""
+    from loadfleet.results import junit as junit_file  # noqa: PLC0415
     from loadfleet.results.find import load_run  # noqa: PLC0415
     from loadfleet.results.report import write_report  # noqa: PLC0415
 
-    page, data = write_report(load_run(run, results_path), output)
+    loaded = load_run(run, results_path)
+    page, data = write_report(loaded, output)
+    if junit:
+        junit_file.write(junit, loaded)
     if as_json:
-        echo_json({"report": str(page), "summary": str(data)})
+        echo_json({"report": str(page), "summary": str(data), "junit": str(junit) if junit else None})
     else:
         click.echo(page)
 

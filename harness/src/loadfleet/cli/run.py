@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from loadfleet.cli import echo_json
+from loadfleet.cli import _runs, echo_json
 from loadfleet.errors import InputError
 
 
@@ -23,12 +22,7 @@ from loadfleet.errors import InputError
     metavar="NAME=VALUE",
     help="A variable; the value is read as YAML. Also @FILE and '{...}', as ansible-playbook takes them.",
 )
-@click.option(
-    "--secret",
-    multiple=True,
-    metavar="NAME=ENVIRONMENT_VARIABLE",
-    help="A variable with the value of an environment variable; it appears in no process list, log or artifact.",
-)
+@_runs.secret_option("A variable with the value of an environment variable; in no process list, log or artifact.")
 @click.option("-l", "--limit", help="Hosts to run on.")
 @click.option("-t", "--tags", multiple=True, help="Tags to run.")
 @click.option("-C", "--check", is_flag=True, help="Change nothing, run nothing: say what would be done.")
@@ -43,7 +37,8 @@ from loadfleet.errors import InputError
 @click.option(
     "--keep-artifacts", is_flag=True, help="Keep ansible-runner's artifacts, without environment and secrets."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end; progress goes to stderr.")
+@_runs.JUNIT
+@_runs.JSON
 def command(
     playbook: str,
     inventory: str,
@@ -57,11 +52,12 @@ def command(
     timeout: float | None,
     project_dir: Path | None,
     keep_artifacts: bool,
+    junit: Path | None,
     as_json: bool,
 ) -> None:
     """Run PLAYBOOK (`bert.yml`, or a path) and print its results.
 
-    Ctrl-C stops the hosts too; the same --run-id continues.
+    Ctrl-C stops the hosts too; `loadfleet resume` continues.
 
     Exit status: 0 good, 1 a result is bad, 2 wrong input, 3 not ready, 4 interrupted.
     """
@@ -75,7 +71,7 @@ def command(
                 inventory=inventory,
                 project_dir=project_dir,
                 extra_vars=_variables(extra_vars),
-                secrets=_secrets(secret),
+                secrets=_runs.secrets(secret),
                 run_id=run_id,
                 results_path=results_path,
                 limit=limit,
@@ -86,31 +82,12 @@ def command(
                 on_progress=show,
             )
         )
+    _runs.write_junit(result, junit)
     if as_json:
         echo_json(result.as_dict())
     else:
-        _print(result)
+        _runs.print_result(result)
     sys.exit(result.exit_code)
-
-
-def _print(result: Any) -> None:
-    from loadfleet.results.summary import write_text  # noqa: PLC0415
-
-    for failure in result.failures:
-        where = f"{failure.host}, {failure.task}: " if failure.host else ""
-        click.secho(f"failed: {where}{failure.message}", fg="red")
-    if result.results:
-        click.echo()
-        write_text(result.results)
-    if result.exit_code == 4:
-        stopped = {True: "the hosts were stopped", False: "the hosts could NOT be told to stop", None: ""}[
-            result.stopped
-        ]
-        click.echo(f"{result.status}{', ' if stopped else ''}{stopped}; --run-id {result.run_id} continues it")
-    recap = [f"{name} ok={host.ok} changed={host.changed} failed={host.failed}" for name, host in result.hosts.items()]
-    click.echo(f"{result.status} after {result.duration_s:.1f} s{': ' if recap else ''}{'; '.join(recap)}")
-    if result.artifacts_path:
-        click.echo(f"artifacts: {result.artifacts_path}")
 
 
 def _variables(given: tuple[str, ...]) -> dict[str, Any]:
@@ -139,15 +116,3 @@ def _variables(given: tuple[str, ...]) -> dict[str, Any]:
             raise InputError(f"-e {text}: an object of names and values is expected, found {type(value).__name__}")
         variables.update(value)
     return variables
-
-
-def _secrets(given: tuple[str, ...]) -> dict[str, str]:
-    secrets: dict[str, str] = {}
-    for text in given:
-        name, equals, source = text.partition("=")
-        if not equals or not name.isidentifier():
-            raise InputError(f"--secret {name}: not NAME=ENVIRONMENT_VARIABLE")
-        if source not in os.environ:
-            raise InputError(f"--secret {name}: the environment variable {source} is not set")
-        secrets[name] = os.environ[source]
-    return secrets

@@ -34,7 +34,7 @@ class Events:
     Attributes:
         hidden: Texts never shown.
         on_progress: Told every sign of life.
-        failures: Failed tasks, each with the exit status it names, if any.
+        failures: Failed tasks in order.
         hosts: The recap; empty until the end.
         started: Whether a play began: before that nothing was done on any host.
         custom: Data of `set_stats`, which names where results went.
@@ -42,7 +42,7 @@ class Events:
 
     hidden: Sequence[str] = ()
     on_progress: Callable[[Progress], None] | None = None
-    failures: list[tuple[Failure, int | None]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     hosts: dict[str, HostStats] = field(default_factory=dict)
     started: bool = False
     custom: dict[str, Any] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Events:
         Returns:
             What the first failure names, for it caused the others; else `judged`; else 2 when no play had begun, 3.
         """
-        named = self.failures[0][1] if self.failures else None
+        named = self.failures[0].code if self.failures else None
         return named or judged or (3 if self.started else 2)
 
     def _tell(self, *signs: Progress) -> None:
@@ -86,8 +86,8 @@ class Events:
         message = blot(_message(answer), self.hidden)
         if unreachable:
             message = f"unreachable: {message}"
-        failure = Failure(str(data.get("host") or ""), str(data.get("task") or ""), message)
-        self.failures.append((failure, 3 if unreachable else _exit_code(data, answer)))
+        code = 3 if unreachable else _exit_code(data, answer)
+        self.failures.append(Failure(str(data.get("host") or ""), str(data.get("task") or ""), message, code))
 
     def _recap(self, data: Mapping[str, Any]) -> None:
         names = {str(host) for key in [*_RECAP, "processed"] for host in data.get(key) or {}}

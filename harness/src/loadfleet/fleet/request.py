@@ -38,16 +38,20 @@ class RunRequest:
 
     Attributes:
         playbook: `bert.yml`, `playbooks/bert.yml` or an absolute path.
-        inventory: File, folder, or a host list with a comma (`localhost,`); relative to the caller's folder, else to
-            the project's.
+        inventory: File, folder, or a host list with a comma (`localhost,`), or several; relative to the caller's
+            folder, else to the project's.
         project_dir: Folder of the playbooks (a clone or an installed collection); found when None.
         extra_vars: Variables as `-e` gives them; they are visible in the process list and in kept artifacts.
         secrets: Variables that must not be visible: they reach Ansible through a file of mode 0600 that is removed as
-            soon as it was read, and their values are blotted out of failures and kept artifacts.
+            soon as it was read, and their values are blotted out of failures and kept artifacts. A name may have
+            dots: `benchmark_environment.API_TOKEN`.
         run_id: Id of the run, passed as `benchmark_run_id`; made when None. Repeating one continues that run.
         results_path: Folder of the runs, passed as `results_path`; the playbook's own when None.
         limit: Hosts, as `--limit`.
         tags: Tags, as `--tags`.
+        skip_tags: Tags, as `--skip-tags`.
+        vars_files: Files of variables, as `-e @FILE`; `extra_vars` win over them.
+        options: Further options of ansible-playbook, such as `("--user", "bench")`.
         check: `--check --diff`: nothing is changed, nothing is run.
         timeout_s: Seconds until the run is ended, on the hosts too; no limit when None.
         environment: Variables added to the few that are passed on from the caller's environment.
@@ -55,10 +59,13 @@ class RunRequest:
         keep: Keep the fresh artifacts folder, cleaned of the environment and of secrets.
         on_progress: Called from the calling thread for each sign of life.
         cancel: An event, or a function that says whether to stop. Polled about once a second.
+        stop_hosts: Whether a timeout or a cancel also stops the agents on the hosts; False for looking on only.
+        judge: Whether the results that lie on the controller decide about the exit status; False when the playbook
+            brings none home.
     """
 
     playbook: str | Path
-    inventory: str | Path
+    inventory: str | Path | Sequence[str | Path]
     project_dir: Path | None = None
     extra_vars: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -66,6 +73,9 @@ class RunRequest:
     results_path: Path | None = None
     limit: str | None = None
     tags: Sequence[str] = ()
+    skip_tags: Sequence[str] = ()
+    vars_files: Sequence[str | Path] = ()
+    options: Sequence[str] = ()
     check: bool = False
     timeout_s: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -73,15 +83,21 @@ class RunRequest:
     keep: bool = False
     on_progress: Callable[[Progress], None] | None = field(default=None, repr=False)
     cancel: threading.Event | Callable[[], bool] | None = field(default=None, repr=False)
+    stop_hosts: bool = True
+    judge: bool = True
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A task that failed. `host` and `task` are empty when Ansible itself gave up, for example on a syntax error."""
+    """A task that failed. `host` and `task` are empty when Ansible itself gave up, for example on a syntax error.
+
+    `code` is the exit status it stands for, None when it names none.
+    """
 
     host: str
     task: str
     message: str
+    code: int | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import shutil
 import signal
 import tempfile
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
+SECRETS = "_LOADFLEET_SECRETS"  # read by the collection's action plugin `request`
 STOP_PLAYBOOK = "stop.yml"
 STOP_TIMEOUT_S = 120.0
 _POLL_S = 1.0
@@ -51,28 +53,31 @@ def run_playbook(request: RunRequest) -> RunResult:
     _import_runner()
     folder = (request.project_dir or project.find_project()).resolve()
     playbook = project.find_playbook(folder, request.playbook)
-    inventory = project.find_inventory(folder, request.inventory)
+    given = [request.inventory] if isinstance(request.inventory, str | Path) else list(request.inventory)
+    inventory = [project.find_inventory(folder, place) for place in given]
     run_id = request.run_id or str(request.extra_vars.get("benchmark_run_id") or "") or project.new_run_id(playbook)
-    variables = {**request.extra_vars, "benchmark_run_id": run_id}
+    plain, secrets = hidden.merged(request.extra_vars, request.secrets)
+    variables = {**plain, "benchmark_run_id": run_id}
     if request.results_path:
         variables["results_path"] = str(request.results_path.resolve())
-    double = sorted(set(variables) & set(request.secrets))
+    double = sorted(set(variables) & set(secrets))
     if double:
         raise InputError(f"given as a variable and as a secret: {', '.join(double)}", fix="Give each of them once.")
     _require_json(variables, "extra_vars")
     _require_json(request.secrets, "secrets")
     with _signals() as signalled:
         watch = _Cancel(request.cancel, signalled)
-        attempt = _Attempt(request, folder, playbook, inventory, variables)
+        attempt = _Attempt(request, folder, playbook, inventory, variables, secrets)
         status, events, tail = attempt.run(watch, request.timeout_s)
         stopped = None
-        if status in {"timeout", "canceled"} and not request.check and (events.started or attempt.failed_callback):
+        ended_early = status in {"timeout", "canceled"} and (events.started or attempt.failed_callback)
+        if ended_early and request.stop_hosts and not request.check:
             stopped = _stop(attempt, signalled)
     if attempt.failed_callback:
         raise attempt.failed_callback
     path = _results_folder(folder, run_id, variables, events.custom)
-    results = _load(path)
-    failures = [failure for failure, _ in events.failures]
+    results = _load(path) if request.judge else None
+    failures = list(events.failures)
     if status == "failed" and not failures:
         failures = [Failure("", "", hidden.blot(tail, attempt.hidden) or "Ansible ended without a word")]
     return RunResult(
@@ -81,7 +86,7 @@ def run_playbook(request: RunRequest) -> RunResult:
         run_id=run_id,
         hosts=events.hosts,
         results=results,
-        results_path=path if results else None,
+        results_path=path if results or not request.judge else None,
         failures=failures if status != "successful" else [],
         duration_s=time.monotonic() - begin,
         stopped=stopped,
@@ -93,13 +98,20 @@ class _Attempt:
     """One run of `ansible-playbook` under ansible-runner."""
 
     def __init__(
-        self, request: RunRequest, folder: Path, playbook: Path, inventory: str, variables: Mapping[str, Any]
+        self,
+        request: RunRequest,
+        folder: Path,
+        playbook: Path,
+        inventory: list[str],
+        variables: Mapping[str, Any],
+        secrets: Mapping[str, Any],
     ) -> None:
         self.request = request
         self.folder = folder
         self.playbook = playbook
         self.inventory = inventory
         self.variables = dict(variables)
+        self.secrets = dict(secrets)
         self.hidden = hidden.texts(request.secrets)
         self.failed_callback: BaseException | None = None
         self.kept: Path | None = None
@@ -141,14 +153,19 @@ class _Attempt:
         """ansible-runner's configuration with our environment instead of a copy of the caller's."""
         from ansible_runner.config.runner import RunnerConfig  # noqa: PLC0415 - optional dependency
 
-        request, options = self.request, []
-        if request.secrets:
+        request, hidden_ones = self.request, {}
+        options = [*request.options, *(part for path in request.vars_files for part in ("-e", f"@{path}"))]
+        if self.secrets:
             path = secret_folder / "secrets.json"
             path.touch(mode=0o600)
-            path.write_text(json.dumps(dict(request.secrets)), encoding="utf-8")
-            options.append(f"-e @{path}")
+            path.write_text(json.dumps(self.secrets), encoding="utf-8")
+            options += ["-e", f"@{path}"]
+            # The run's record names them, and has what else is in the variables they are in.
+            beside = {name: value for name, value in request.extra_vars.items() if name in self.secrets}
+            known = {"file": str(path), "names": sorted(request.secrets), "values": beside}
+            hidden_ones = {SECRETS: json.dumps(known)}
         if request.check:
-            options.append("--check --diff")
+            options += ["--check", "--diff"]
         config = RunnerConfig(
             private_data_dir=str(private),
             project_dir=str(self.folder),
@@ -157,14 +174,15 @@ class _Attempt:
             extravars=self.variables,
             limit=request.limit,
             tags=",".join(request.tags) or None,
-            cmdline=" ".join(options) or None,
+            skip_tags=",".join(request.skip_tags) or None,
+            cmdline=shlex.join(options) or None,
             ident=str(self.variables["benchmark_run_id"]),
             quiet=True,
             suppress_env_files=True,
         )
         config.prepare()
         # Results of an installed collection go below the caller's folder, which Ansible only knows as PWD.
-        wanted = {**environment.passed_on(), "PWD": str(Path.cwd()), **request.environment}
+        wanted = {**environment.passed_on(), "PWD": str(Path.cwd()), **request.environment, **hidden_ones}
         if "ANSIBLE_CONFIG" not in wanted and (self.folder / "ansible.cfg").is_file():
             wanted["ANSIBLE_CONFIG"] = str(self.folder / "ansible.cfg")
         config.env = environment.minimal(config.env, wanted)
@@ -241,8 +259,10 @@ def _stop(attempt: _Attempt, signalled: list[int]) -> bool:
     if not path.is_file():
         return False
     already = signalled.count(signal.SIGINT)
-    request = replace(attempt.request, on_progress=None, tags=(), keep=False, private_data_dir=None, check=False)
-    stopping = _Attempt(request, attempt.folder, path, attempt.inventory, attempt.variables)
+    request = replace(
+        attempt.request, on_progress=None, tags=(), skip_tags=(), keep=False, private_data_dir=None, check=False
+    )
+    stopping = _Attempt(request, attempt.folder, path, attempt.inventory, attempt.variables, attempt.secrets)
     give_up = _Cancel(lambda: signalled.count(signal.SIGINT) > max(already, 1), [])
     status, _, _ = stopping.run(give_up, STOP_TIMEOUT_S)
     return status == "successful"

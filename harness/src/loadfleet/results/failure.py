@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -110,8 +112,8 @@ class Failure:
             "replay": self.replay,
         }
 
-    def text(self) -> list[str]:
-        """Lines for people."""
+    def text(self, width: int = sys.maxsize) -> list[str]:
+        """Lines for people; sentences are wrapped to `width`, what was run or printed is not."""
         facts = [
             ("error", self.error),
             ("command", self.command),
@@ -124,7 +126,9 @@ class Failure:
             f"  {name if not index else '':9}{part}"
             for name, value in facts
             if value
-            for index, part in enumerate(value.splitlines())
+            for index, part in enumerate(
+                textwrap.wrap(value, max(width - 11, 20)) if name in {"error", "fix"} else value.splitlines()
+            )
         ]
         return [f"{head} (class {self.kind})", *rows]
 

@@ -13,6 +13,7 @@ from importlib.resources import files as package_files
 from typing import TYPE_CHECKING, Any, Literal
 
 from loadfleet.errors import InputError
+from loadfleet.results.failure import HOST_FAILURES, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -318,7 +319,7 @@ class CellOutcome:
     """One planned or found cell: its result when there is one, else why not (`note`).
 
     `state`: done (a result was read), failed (the agent says so), missing (should be there), unreadable (a bad file),
-    pending or running (can be continued).
+    pending or running (can be continued). `failure` is what the cell or its agent wrote down of it.
     """
 
     host: str
@@ -327,6 +328,7 @@ class CellOutcome:
     folder: Path
     result: Result | None = None
     note: str = ""
+    failure: Failure | None = None
 
     @property
     def scenario(self) -> str:
@@ -344,7 +346,10 @@ def _part(cell: str, index: int) -> str:
 
 @dataclass(frozen=True)
 class HostResults:
-    """One host's folder of a run: its agent's last words and its cells."""
+    """One host's folder of a run: its agent's last words and its cells.
+
+    `spec` is the host's run.json; `failure` what the controller wrote down of a host that failed as a whole.
+    """
 
     name: str
     path: Path
@@ -353,6 +358,8 @@ class HostResults:
     status: Mapping[str, Any]
     system: Mapping[str, Any]
     cells: tuple[CellOutcome, ...]
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True)
@@ -427,7 +434,15 @@ def _load_host(folder: Path, run: Mapping[str, Any], findings: list[str]) -> Hos
         status=status,
         system=_object(folder / "system.json", findings),
         cells=tuple(cells),
+        spec=_object(folder / "run.json", findings),
+        failure=_failure(folder.parent / HOST_FAILURES / f"{folder.name}.json", folder.name, "", findings),
     )
+
+
+def _failure(path: Path, host: str, cell: str, findings: list[str]) -> Failure | None:
+    """A failure written down in a file, None when there is no such file."""
+    value = _object(path, findings)
+    return Failure.from_dict(value, host, cell) if value else None
 
 
 def _planned(folder: Path, run: Mapping[str, Any], findings: list[str]) -> list[str]:
@@ -462,7 +477,9 @@ def _outcome(folder: Path, cell: str, status: Mapping[str, Any], phase: object, 
             findings.append(error.message)
             return CellOutcome(folder.name, cell, "unreadable", where, note=error.message)
     if said == "failed":
-        return CellOutcome(folder.name, cell, "failed", where, note=detail or "the cell failed; see its stdout.log")
+        failure = _failure(where / "error.json", folder.name, cell, findings)
+        note = detail or "the cell failed; see its stdout.log"
+        return CellOutcome(folder.name, cell, "failed", where, note=note, failure=failure)
     if said != "done" and phase in RESUMABLE_PHASES:
         state: State = "running" if said == "running" else "pending"
         return CellOutcome(folder.name, cell, state, where, note=f"the run was {phase} before this cell ended")

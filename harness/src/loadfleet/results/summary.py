@@ -11,6 +11,7 @@ import click
 
 from loadfleet.files import read_json
 from loadfleet.results import fleet, words
+from loadfleet.results.explain import all_of
 from loadfleet.results.judge import judge, verdict
 from loadfleet.results.texts import table
 
@@ -50,6 +51,7 @@ def summarise(run: RunResults) -> dict[str, Any]:
         "exit_code": judged.exit_code,
         "cells": cells,
         "reasons": reasons,
+        "failures": [failure.as_dict() for failure in all_of(run)],
         "findings": list(run.findings),
         "starts": fleet.starts(run),
         "fleet": fleet.lines(run),
@@ -135,6 +137,9 @@ def write_text(run: RunResults, *, color: bool | None = None) -> None:
     styles = [_STYLES[cell["outcome"]] if cell["outcome"] != "good" else {} for cell in data["cells"]]
     lines += table(HEADINGS, rows, width=_columns(), row_styles=styles, merge=(1, 2))
     lines += ["", *(f"[{index}] {reason}" for index, reason in enumerate(data["reasons"], 1))]
+    for failure in all_of(run):
+        head, *rest = failure.text(_columns())
+        lines += [click.style(head, fg="red"), *rest]
     lines += [click.style(f"! {finding}", fg="yellow") for finding in data["findings"]]
     lines += data["fleet"]
     if data["report"]:
