@@ -417,8 +417,30 @@ def _accelerator_keys(found: List[Facts]) -> Dict[str, str]:
     }
 
 
+def identity(facts: Facts, values: Dict[str, str]) -> Facts:
+    """What makes two hosts the same system: all that is measured or stated but names, places and the moment.
+
+    Bytes of memory differ by what each kernel keeps for itself; the description has them rounded.
+    """
+    unnamed = {
+        "memory": ("available_bytes", "total_bytes"),
+        "storage": ("device", "mount"),
+        "python": ("executable",),
+    }
+    measured = {
+        key: {name: part for name, part in value.items() if name not in unnamed.get(key, ())}
+        if isinstance(value, dict)
+        else value
+        for key, value in facts.items()
+        if key not in VOLATILE_FACTS and key not in ("hostname", "networks")
+    }
+    cards = [{name: part for name, part in card.items() if name != "name"} for card in facts.get("networks") or []]
+    measured["networks"] = sorted(cards, key=lambda card: json.dumps(card, sort_keys=True))
+    return {"measured": measured, "description": {key: value for key, value in values.items() if key != "system_name"}}
+
+
 def system(facts: Facts, name: str, overrides: Dict[str, Any], fallbacks: Dict[str, Any]) -> Facts:
-    """The system.json of a host: what was measured, its MLCommons description, and a digest of both.
+    """The system.json of a host: what was measured, its MLCommons description, and a digest equal hosts share.
 
     Raises:
         ValueError: An override or fallback names a key that MLCommons does not know.
@@ -430,9 +452,7 @@ def system(facts: Facts, name: str, overrides: Dict[str, Any], fallbacks: Dict[s
     values.update({key: str(value) for key, value in overrides.items() if value is not None})
     unmeasured = [key for key in DESCRIPTION_KEYS if not values[key] and key not in DECLARED_KEYS]
     values.update({key: str(value) for key, value in fallbacks.items() if not values[key] and value is not None})
-    identity = {key: value for key, value in facts.items() if key not in VOLATILE_FACTS}
-    identity["memory"] = {key: value for key, value in facts["memory"].items() if key != "available_bytes"}
-    text = json.dumps({"name": name, "measured": identity, "description": values}, sort_keys=True)
+    text = json.dumps(identity(facts, values), sort_keys=True)
     return {
         "schema_version": 1,
         "name": name,

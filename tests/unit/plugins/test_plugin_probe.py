@@ -202,6 +202,21 @@ def test_an_unknown_key_is_refused(server: str) -> None:
         _probe.system(facts(server), "sut1", {"coolnig": "air"}, {})
 
 
+def test_equal_hosts_share_their_digest(server: str) -> None:
+    one = facts(server)
+    other = json.loads(json.dumps(one)) | {"hostname": "another", "boot_id": "x"}
+    other["networks"] = [dict(card, name="ens9") for card in other["networks"]]
+    other["storage"] = dict(other["storage"], device="sdz")
+    other["memory"] = dict(other["memory"], total_bytes=(other["memory"]["total_bytes"] or 0) + 4096)
+    first = _probe.system(one, "sut1", {}, {})
+    second = _probe.system(other, "sut2", {}, {})
+    assert first["digest"] == second["digest"]
+    assert (first["name"], second["name"]) == ("sut1", "sut2")
+    assert _probe.system(other, "sut2", {"cooling": "liquid"}, {})["digest"] != first["digest"]
+    other["cpu"] = dict(other["cpu"], microcode="0xffff")
+    assert _probe.system(other, "sut2", {}, {})["digest"] != first["digest"]
+
+
 def test_the_digest_is_of_the_machine_not_of_the_moment(server: str) -> None:
     now, later = facts(server), facts(server)
     later["clock"] = 2.0

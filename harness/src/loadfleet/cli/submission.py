@@ -50,28 +50,54 @@ def _make_request(options: dict[str, Any], *, truncate: bool = True) -> Request:
     return Request(round=options.pop("round_name"), truncate=truncate, **options)
 
 
+def _runs(function: Callable[..., None]) -> Callable[..., None]:
+    """The argument RESULTS: runs, looked up as `loadfleet results` does."""
+    where = click.option(
+        "--results-path",
+        type=_FOLDER,
+        default=Path("results"),
+        show_default=True,
+        help="Where run ids and `latest` are looked up.",
+    )
+    return click.argument("results", nargs=-1, required=True)(where(function))
+
+
+def _folders(results: tuple[str, ...], results_path: Path) -> list[Path]:
+    from loadfleet.results.find import run_folder  # noqa: PLC0415
+
+    return [run_folder(run, results_path) for run in results]
+
+
 @click.group()
 def command() -> None:
     """Generate, truncate, check and pack a submission.
 
-    RESULTS are run folders (results/<run id>), DIR is a folder that holds open/, closed/ or network/.
+    RESULTS are runs (results/<run id>, a run id or `latest`), any number of them: of one system, model, scenario and
+    mode the newest submittable result counts. DIR is a folder that holds open/, closed/ or network/.
     """
 
 
 @command.command()
-@click.argument("results", nargs=-1, required=True, type=_FOLDER)
+@_runs
 @_OUTPUT
 @_request
 @_OFFICIAL
 @_JSON
-def create(results: tuple[Path, ...], output: Path, official: Path | None, as_json: bool, **options: Any) -> None:
+def create(
+    results: tuple[str, ...],
+    results_path: Path,
+    output: Path,
+    official: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Generate, truncate, check and pack in one go.
 
     Exit status: 0 accepted, 1 refused (the tree and the archive are there), 2 wrong input.
     """
     from loadfleet.submission.create import create as run  # noqa: PLC0415
 
-    created = run(results, output, _make_request(options), official)
+    created = run(_folders(results, results_path), output, _make_request(options), official)
     if as_json:
         echo_json(created.as_json())
     else:
@@ -85,16 +111,18 @@ def create(results: tuple[Path, ...], output: Path, official: Path | None, as_js
 
 
 @command.command()
-@click.argument("results", nargs=-1, required=True, type=_FOLDER)
+@_runs
 @_OUTPUT
 @_request
 @click.option("--truncate/--full", default=True, show_default=True, help="Write accuracy logs cut, or in full.")
 @_JSON
-def generate(results: tuple[Path, ...], output: Path, truncate: bool, as_json: bool, **options: Any) -> None:
+def generate(
+    results: tuple[str, ...], results_path: Path, output: Path, truncate: bool, as_json: bool, **options: Any
+) -> None:
     """Write OUTPUT/tree from results; raw logs are copied byte for byte."""
     from loadfleet.submission.tree import generate as run  # noqa: PLC0415
 
-    generated = run(results, output, _make_request(options, truncate=truncate))
+    generated = run(_folders(results, results_path), output, _make_request(options, truncate=truncate))
     if as_json:
         echo_json({"tree": str(generated.tree), **generated.record()})
     else:
@@ -206,6 +234,8 @@ def status(
 def _echo_generated(generated: Generated) -> None:
     click.echo(f"tree: {generated.tree} ({len(generated.cells)} cells)")
     for system in generated.systems:
+        if len(system["equal_hosts"]) > 1:
+            click.echo(f"system {system['name']}: {', '.join(system['equal_hosts'])} are equal")
         for title, names in (("not measured", system["unmeasured"]), ("needed but empty", system["empty"])):
             if names:
                 click.echo(f"system {system['name']}: {title}: {', '.join(names)}")

@@ -54,7 +54,9 @@ class Cell:
 
     @property
     def system_digest(self) -> str:
-        return str(self.system.get("digest", ""))
+        """What tells systems apart; a host that was not measured is like no other."""
+        digest = str(self.system.get("digest") or "")
+        return digest if digest.strip("0") not in {"", "sha256:"} else f"host:{self.host}"
 
     @property
     def finished(self) -> str:
@@ -92,13 +94,18 @@ def find(folders: Iterable[Path]) -> Found:
         InputError: A folder does not exist, or holds no result at all.
     """
     found = Found()
+    folders, roots = list(folders), []
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"there is no results folder {folder}", fix="name the folder of a run: results/<run id>")
-        root = folder.resolve()
+        if folder.resolve() not in roots:
+            roots.append(folder.resolve())
+    for root in roots:
         paths = {path for pattern in _PATTERNS for path in root.glob(pattern)}
         for path in sorted(paths):
-            _add(found, root, path)
+            # What replay.sh made beside a cell is no part of the run.
+            if ".replay." not in path.parent.name:
+                _add(found, root, path)
     found.cells.sort(key=lambda cell: (cell.run_id, cell.host, cell.name))
     if not found.cells:
         why = "".join(f"; {path}: {reason}" for path, reason in found.unreadable[:3])

@@ -90,8 +90,8 @@ def generate(results: Sequence[Path], output: Path, request: Request) -> Generat
     models = {id(cell): _model(cell, rules, request) for cell in chosen}
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".generate-") as scratch:
-        builder = _Builder(Path(scratch) / request.submitter, rules, generated)
-        for name, cells in _by_system(chosen, request).items():
+        builder = _Builder(Path(scratch) / request.submitter, rules, generated, found.cells)
+        for name, cells in _by_system(chosen, found.cells, request).items():
             builder.system(name, cells, models)
         builder.finish()
         target = generated.tree / request.division / request.submitter
@@ -121,16 +121,18 @@ def _refuse_wrong_words(rules: Round, request: Request) -> None:
 def _choose(cells: Sequence[Cell], generated: Generated, rules: Round) -> list[Cell]:
     """One cell per system, model, scenario and mode: submittable before not, then the newest run, then host name."""
     best: dict[tuple[str, ...], Cell] = {}
+    losers: list[tuple[tuple[str, ...], Cell]] = []
     for cell in sorted(cells, key=lambda cell: cell.host):
         key = (cell.system_digest, str(cell.model.get("name")), cell.scenario, cell.mode)
-        other = best.get(key)
-        if other is None:
+        losers.append((key, cell))
+        if key not in best or _rank(cell, rules) > _rank(best[key], rules):
             best[key] = cell
+    for place, loser in losers:
+        winner = best[place]
+        if loser is winner:
             continue
-        better = _rank(cell, rules) > _rank(other, rules)
-        winner, loser = (cell, other) if better else (other, cell)
-        best[key] = winner
-        reason = f"{winner.host} of run {winner.run_id} stands for this system, model, scenario and mode"
+        same = "" if winner.host == loser.host else f" ({loser.host} is an equal system)"
+        reason = f"{winner.host} of run {winner.run_id} stands for this system, model, scenario and mode{same}"
         generated.left_out.append({"cell": f"{loser.run_id}/{loser.host}/{loser.name}", "reasons": [reason]})
     chosen = []
     for cell in sorted(best.values(), key=lambda cell: (cell.system_digest, cell.name)):
@@ -167,26 +169,46 @@ def _model(cell: Cell, rules: Round, request: Request) -> tuple[str, RoundModel]
     return name, model
 
 
-def _by_system(cells: Sequence[Cell], request: Request) -> dict[str, list[Cell]]:
-    """System folder -> its cells; hosts of one digest are one system, systems of one name get their digests added."""
+def _system_name(cell: Cell) -> str:
+    return str(cell.system.get("name") or cell.host)
+
+
+def _by_system(cells: Sequence[Cell], found: Sequence[Cell], request: Request) -> dict[str, list[Cell]]:
+    """System folder -> its cells.
+
+    Hosts of one digest are one system with the first of their names, whichever of them won; systems of one name get
+    the beginnings of their digests added.
+    """
     digests: dict[str, list[Cell]] = {}
     for cell in cells:
         digests.setdefault(cell.system_digest, []).append(cell)
     named: dict[str, list[str]] = {}
-    for digest, group in digests.items():
-        name = request.system_name or str(group[0].system.get("name") or group[0].host)
+    for digest in digests:
+        name = request.system_name or min(_system_name(cell) for cell in found if cell.system_digest == digest)
         named.setdefault(documents.slug(name), []).append(digest)
     return {
-        name if len(same) == 1 else f"{name}-{digest.removeprefix('sha256:')[:8]}": digests[digest]
+        name if len(same) == 1 else f"{name}-{documents.slug(digest.partition(':')[2])[:8]}": digests[digest]
         for name, same in named.items()
         for digest in same
     }
 
 
 class _Builder:
-    """Writes below one submitter's folder."""
+    """Writes below one submitter's folder.
 
-    def __init__(self, root: Path, rules: Round, generated: Generated) -> None:
+    Args:
+        root: That folder.
+        rules: The round.
+        generated: Gets the account.
+        found: All cells there are, also those left out: they tell which hosts are equal.
+    """
+
+    def __init__(self, root: Path, rules: Round, generated: Generated, found: Sequence[Cell] = ()) -> None:
+        self.equal_hosts: dict[str, set[str]] = {}
+        self.names: dict[str, str] = {}
+        for cell in sorted(found, key=_system_name, reverse=True):
+            self.equal_hosts.setdefault(cell.system_digest, set()).add(cell.host)
+            self.names[cell.system_digest] = str(cell.system["description"].get("system_name") or "")
         self.root = root
         self.rules = rules
         self.generated = generated
@@ -197,6 +219,8 @@ class _Builder:
         request, system = self.generated.request, cells[0].system
         measured = {"framework": documents.framework(cells)}
         stated = {name: value for name, value in system["description"].items() if value not in (None, "")}
+        if shared := self.names.get(cells[0].system_digest):
+            stated["system_name"] = shared
         description = documents.system_description(
             measured | stated,
             self.rules,
@@ -212,6 +236,7 @@ class _Builder:
                 "name": name,
                 "digest": system.get("digest"),
                 "hosts": sorted({cell.host for cell in cells}),
+                "equal_hosts": sorted(self.equal_hosts.get(cells[0].system_digest, {cells[0].host})),
                 "unmeasured": [name for name in system.get("unmeasured") or [] if not measured.get(name)],
                 "empty": empty,
             }
