@@ -423,7 +423,11 @@ def _load_host(folder: Path, run: Mapping[str, Any], findings: list[str]) -> Hos
     by_id = {str(cell.get("id")): cell for cell in _listed(status, "cells") if isinstance(cell, dict)}
     ids = _planned(folder, run, findings)
     ids += [name for name in by_id if name not in ids]
-    found = [str(path.parent.relative_to(folder)) for path in sorted(folder.glob("*/*/*/result.json"))]
+    found = [
+        str(path.parent.relative_to(folder))
+        for path in sorted(folder.glob("*/*/*/result.json"))
+        if ".replay." not in path.parent.name  # made by hand, no part of the run
+    ]
     ids += [name for name in found if name not in ids]
     cells = [_outcome(folder, name, by_id.get(name, {}), phase, findings) for name in ids]
     return HostResults(
