@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -79,7 +78,8 @@ class Monitor:
         fraction, detail = self._words()
         status = {"phase": self._phase, "progress": round(fraction, 4), "detail": detail, "updated": time.time()}
         # No fsync: a status is worth nothing after a power cut, and a flush would disturb the run.
-        temporary = self._folder / f".status.json.{os.getpid()}"
+        # Two threads write it: a name in common would be moved away by one under the other's hands.
+        temporary = self._folder / f".status.json.{threading.get_native_id()}"
         temporary.write_text(json.dumps(status), encoding="utf-8")
         temporary.replace(self._folder / "status.json")
 
