@@ -19,7 +19,6 @@ MODULE = "loadfleet.mlperf.artifact"
 class ActionModule(ActionBase):
     """See the documentation of the module of the same name."""
 
-    TRANSFERS_FILES = True
     _supports_check_mode = True
     _supports_async = False
 

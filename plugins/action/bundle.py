@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.loadfleet.mlperf.plugins.module_utils import _tree
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand
@@ -20,7 +20,6 @@ MODULE = "loadfleet.mlperf.bundle"
 class ActionModule(ActionBase):
     """See the documentation of the module of the same name."""
 
-    TRANSFERS_FILES = True
     _supports_check_mode = True
     _supports_async = False
 
@@ -57,18 +56,42 @@ class ActionModule(ActionBase):
 
     def _fetch(self, args: dict[str, Any], landing: Landing, task_vars: dict[str, Any]) -> dict[str, Any]:
         try:
-            remote = self._connection._shell.join_path(self._make_tmp_path(), "logs.tar.gz")
-            args["archive"] = remote
+            args["archive"] = remote = self._place_for_archive()
             args["present"] = {name: entry["sha256"] for name, entry in landing.present.items()}
             answer = self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars)
             if answer.get("failed"):
                 return answer
-            manifest, packed = answer["manifest"], answer["packed"]
+            manifest, packed, wanted = answer["manifest"], answer["packed"], answer["wanted"]
             if answer["changed"] and not self._task.check_mode:
-                landing.land(manifest, list(packed), lambda folder: self._take(remote, packed, folder))
-            return _answer(answer["changed"], manifest, list(packed), answer["missing"])
+                singly = {name: manifest[name] for name in wanted if name not in packed}
+
+                def fill(folder: str) -> None:
+                    self._take(remote, packed, folder)
+                    self._take_singly(answer["run_dir"], singly, folder)
+
+                landing.land(manifest, wanted, fill)
+            return _answer(answer["changed"], manifest, wanted, answer["missing"])
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
+
+    def _place_for_archive(self) -> str:
+        """Where the host may write the archive; empty when its disk has not even room for a folder."""
+        try:
+            path: str = self._connection._shell.join_path(self._make_tmp_path(), "logs.tar.gz")
+        except AnsibleConnectionFailure:
+            raise
+        except AnsibleError:
+            return ""
+        return path
+
+    def _take_singly(self, run_dir: str, files: _tree.Manifest, folder: str) -> None:
+        """Fetch files one by one, each verified."""
+        for name, expected in files.items():
+            with tempfile.TemporaryDirectory(dir=os.path.dirname(folder), prefix=".archive-") as place:
+                local = os.path.join(place, "log")
+                self._connection.fetch_file(self._connection._shell.join_path(run_dir, name), local)
+                with open(local, "rb") as stream:
+                    _tree.write(stream, os.path.join(folder, name), expected, os.path.getmtime(local))
 
     def _take(self, remote: str, packed: _tree.Manifest, folder: str) -> None:
         if not packed:

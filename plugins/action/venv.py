@@ -27,7 +27,6 @@ BUILD_PATIENCE_S = 600
 class ActionModule(ActionBase):
     """See the documentation of the module of the same name."""
 
-    TRANSFERS_FILES = True
     _supports_check_mode = True
     _supports_async = False
 
