@@ -75,11 +75,15 @@ class Tuner:
                 )
             if not check and steps:
                 refused += self._change(profile, steps, record, strict)
+        stuck = {one["setting"] for one in refused}
+        if any(_settings.SETTINGS[step.name].persistent for step in steps if step.name not in stuck):
+            self.notices.append(
+                "limits hold from the next login on; a connection that is kept open has the earlier ones"
+            )
         done = {step.path: step.after for step in steps} if check else {}
         found = {name: dict(_settings.values(self.root, name)) for name in wanted}
         for seen in found.values():
             seen.update({path: done[path] for path in seen if path in done})
-        stuck = {one["setting"] for one in refused}
         return {
             "changed": any(step.name not in stuck for step in steps),
             "platform": {

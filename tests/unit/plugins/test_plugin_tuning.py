@@ -51,7 +51,9 @@ def test_applied_read_back_and_put_back_exactly(tmp_path: Path) -> None:
     }  # fmt: skip
     assert "* - nofile 65536" in (root / "etc/security/limits.d/90-loadfleet.conf").read_text().splitlines()
     kept = record(root).read_bytes()
-    assert not tuner(root).apply("fast", WANTED)["changed"]
+    assert "from the next login on" in first["notices"][0]
+    again = tuner(root).apply("fast", WANTED)
+    assert (again["changed"], again["notices"]) == (False, [])
     assert record(root).read_bytes() == kept, "earlier values are recorded once"
     back = tuner(root).restore()
     assert back["changed"]

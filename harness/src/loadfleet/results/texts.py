@@ -120,6 +120,10 @@ def describe(result: Result) -> str:
 
 
 def _platform(platform: Mapping[str, Any]) -> str:
-    applied = ", ".join(f"{name} {platform['values'][name]}" for name in platform["applied"]) or "nothing could be set"
+    values = {
+        name: " ".join(f"{key} {limit}" for key, limit in value.items()) if isinstance(value, dict) else value
+        for name, value in platform["values"].items()
+    }
+    applied = ", ".join(f"{name} {values[name]}" for name in platform["applied"]) or "nothing could be set"
     missing = [name for name in platform["values"] if name not in platform["applied"]]
     return f"{platform['profile']} ({applied}{'; not set: ' + ', '.join(missing) if missing else ''})"
