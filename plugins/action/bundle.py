@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.loadfleet.mlperf.plugins.module_utils import _tree
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand
@@ -78,9 +78,10 @@ class ActionModule(ActionBase):
         """Where the host may write the archive; empty when its disk has not even room for a folder."""
         try:
             path: str = self._connection._shell.join_path(self._make_tmp_path(), "logs.tar.gz")
-        except AnsibleConnectionFailure:
-            raise
-        except AnsibleError:
+        except AnsibleConnectionFailure as error:
+            # Ansible's word for a failed mkdir, too.
+            if "No space left on device" not in str(error):
+                raise
             return ""
         return path
 

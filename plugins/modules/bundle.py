@@ -13,7 +13,8 @@ author:
 description:
   - Packs those files of a run directory that the controller lacks into one archive, fetches it over the connection as
     the login user, verifies the digest of every file and renames the whole into place.
-  - On a local connection files are copied without an archive.
+  - On a local connection files are copied without an archive, and from a host whose disk has no room for one they are
+    fetched one by one.
   - A file that is already on the controller is never lost. When the host has another one of its name, the older goes to
     C(.superseded) beside it, unless it is the beginning of the newer (a log that has grown).
   - Memory use does not grow with the size of logs.
@@ -73,6 +74,8 @@ bytes:
   type: int
 """
 
+import contextlib
+import errno
 import os
 
 from ansible.module_utils.basic import AnsibleModule
@@ -84,19 +87,38 @@ def bundle(module: AnsibleModule) -> dict:
     params = module.params
     folder = expand(params["run_dir"])
     if not os.path.isdir(folder):
-        return {"changed": False, "missing": True, "manifest": {}, "packed": {}}
+        return {"changed": False, "missing": True, "manifest": {}, "packed": {}, "wanted": [], "run_dir": folder}
     try:
         manifest = _tree.manifest(folder)
         wanted = _tree.differing({name: {"sha256": digest} for name, digest in params["present"].items()}, manifest)
         packed = {}
         if wanted and params["archive"] and not module.check_mode:
-            packed = _tree.pack(folder, wanted, params["archive"])
+            packed = pack(folder, wanted, params["archive"])
     except OSError as error:
         module.fail_json(msg="%s: %s" % (error.filename or folder, error.strerror))
     # A log that grew after its digest was taken is what was packed.
     manifest.update(packed)
     changed = bool(wanted) or bool(set(params["present"]) - set(manifest))
-    return {"changed": changed, "missing": False, "manifest": manifest, "packed": packed}
+    return {
+        "changed": changed,
+        "missing": False,
+        "manifest": manifest,
+        "packed": packed,
+        "wanted": wanted,
+        "run_dir": folder,
+    }
+
+
+def pack(folder: str, wanted: list, archive: str) -> dict:
+    """The archive's manifest, empty when this disk has no room for an archive."""
+    try:
+        return _tree.pack(folder, wanted, archive)
+    except OSError as error:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(archive)
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return {}
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -113,3 +114,28 @@ def test_a_host_that_dies_in_its_run_does_not_cost_the_others(site: Site) -> Non
     cable.unlink()
     again = site.play("collect", benchmark_run_id=RUN_ID)
     assert (site.results / RUN_ID / "dead/status.json").is_file(), again.text
+
+
+def test_a_host_without_room_for_an_archive_delivers_all_the_same(site: Site, tmp_path: Path) -> None:
+    site.connection = "elsewhere"
+    small = tmp_path / "small"
+    small.mkdir()
+    site.with_stub().variables["ansible_remote_tmp"] = str(small)
+    # What does not compress below the two megabytes that the host's temporary folder has.
+    log = lay(site, "localhost", 1000)
+    log.write_bytes(os.urandom(6_000_000))
+    mount = ["unshare", *(["--map-root-user"] if os.geteuid() else []), "--mount", "sh", "-euc"]
+    script = 'mount -t tmpfs -o size=2m none "$0"; "$@"; ls -A "$0"'
+    done = subprocess.run(
+        [*mount, script, str(small), *site.command("collect", benchmark_run_id=RUN_ID)],
+        cwd=ROOT,
+        env=site.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (site.results / RUN_ID / "localhost" / LOG).read_bytes() == log.read_bytes()
+    assert not [path for path in (site.results / RUN_ID).iterdir() if path.name.startswith(".")]
+    assert "ansible-tmp" not in done.stdout, "nothing is left on the host"
