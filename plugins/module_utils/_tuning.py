@@ -58,7 +58,7 @@ class Tuner:
             TuningError: A run measures and would be disturbed, or something cannot be set and `strict` asks for it.
         """
         texts = {name: _settings.rendered(name, value) for name, value in wanted.items()}
-        if not check:
+        if not check and self._steps(texts, {"settings": []})[0]:
             # Where it may not be made, recording the earlier values will say so.
             with contextlib.suppress(OSError):
                 os.makedirs(os.path.dirname(self.places[0]), exist_ok=True)

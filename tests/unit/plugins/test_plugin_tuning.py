@@ -394,3 +394,10 @@ def test_the_module_refuses_wrong_input(tmp_path: Path) -> None:
     answer = module(root, profile="x", settings={"swappiness": 1}, match={"architecture": "sparc"})
     assert answer["rc"] == 2
     assert "not sparc" in answer["msg"]
+
+
+def test_where_nothing_can_be_set_nothing_is_left_behind(tmp_path: Path) -> None:
+    root = machine(tmp_path)
+    (root / "proc/sys/vm/swappiness").unlink()
+    assert not tuner(root).apply("fast", {"swappiness": 1})["changed"]
+    assert not (root / "var").exists()
