@@ -23,7 +23,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Measure several times; each round trip narrows what is possible."""
         super().run(tmp, task_vars)
-        found = [self._sample() for _ in range(max(1, int(self._task.args.get("samples", 5))))]
+        found = [self._sample() for _sample in range(max(1, int(self._task.args.get("samples", 5))))]
         samples = [sample for sample in found if sample]
         if not samples:
             return {"changed": False, "offset_ms": None, "uncertainty_ms": None, "samples": 0}
