@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from loadfleet.store import Report, Store, StoreEntry
 
 SETTINGS = "settings.yml"
+_PREFIX = ".bundle-"
 _LARGEST_MANIFEST = 64 << 20
 _FETCH_AGAIN = "copy the bundle again from where it was made, and compare its sha256sum"
 
@@ -100,13 +102,31 @@ def _made(target: Path) -> Iterator[Path]:
         first = first.parent
     is_new = not first.exists()
     target.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=target, prefix=".bundle-", suffix=".tmp"))
+    for leftover in target.glob(f"{_PREFIX}*"):
+        with _claimed(leftover) as is_mine:  # its process was killed
+            if is_mine:
+                shutil.rmtree(leftover, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(dir=target, prefix=_PREFIX))
     try:
-        yield folder
+        with _claimed(folder):
+            yield folder
     except BaseException:
         shutil.rmtree(first if is_new else folder, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[bool]:
+    """Mark a folder as used by this process, which ends with it; whether no other process uses it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(handle)
 
 
 def _unpack(reader: Reader, folder: Path, report: Report) -> Manifest:
