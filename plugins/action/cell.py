@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import time
 from typing import Any
@@ -42,11 +43,13 @@ class ActionModule(ActionBase):
 
     _supports_check_mode = True
     _supports_async = False
+    # The process that runs the playbook; a task is a process in a session of its own and outlives it.
+    _parent = 0
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Start or adopt the run, then watch it."""
         super().run(tmp, task_vars)
-        task_vars = task_vars or {}
+        task_vars, self._parent = task_vars or {}, os.getppid()
         args = dict(self._task.args)
         host = args.setdefault("host", "") or task_vars.get("inventory_hostname", "")
         args["host"] = host
@@ -103,7 +106,8 @@ class ActionModule(ActionBase):
                 kind = "connection"
         command = "loadfleet agent start %s" % answer["run_dir"]
         error = answer["status"].get("message") or answer["msg"]
-        _failure.keep(run, _failure.of_host(kind, host, error, "loadfleet resume RUN", command, lines))
+        fix = "loadfleet resume %s" % os.path.basename(run)
+        _failure.keep(run, _failure.of_host(kind, host, error, fix, command, lines))
 
     def _watch(self, started: dict[str, Any], args: dict[str, Any], host: str) -> dict[str, Any]:
         folder, first = started["run_dir"], float(args.get("poll_interval", 5))
@@ -113,6 +117,9 @@ class ActionModule(ActionBase):
         progress, status, dead, retry = Progress(host), {}, 0, 1.0
         look = self._observe if args.get("state") == "watched" else self._look
         while True:
+            if os.getppid() != (self._parent or os.getppid()):
+                # It was killed: nobody is left to look after the run, so nobody renews its lease.
+                raise AnsibleError("ansible-playbook has ended; the run goes on")
             try:
                 fresh, alive = look(folder)
                 status, retry = fresh or status, 1.0

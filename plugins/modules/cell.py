@@ -200,6 +200,8 @@ class Run:
     def stop(self) -> dict:
         if self.module.check_mode or not os.path.isdir(self.folder):
             return {"changed": False, "run_dir": self.folder, "stopped": False}
+        if not os.access(self.executable, os.X_OK):
+            self.module.fail_json(msg="no command at %s; fix: set benchmark_executable" % self.executable, rc=3)
         value = self._agent("stop")
         return {
             "changed": False,

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Stands in for the command `loadfleet` in tests of playbooks: same commands and files, no benchmark.
 
-How a run goes is chosen by benchmark_environment.STUB: good (default), bad, refuse, die, slow.
+How a run goes is chosen by benchmark_environment.STUB: good (default), bad, fail, refuse, die, steady, slow.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "harness/tests/results"))
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
 
 
@@ -38,7 +40,7 @@ def write(path: Path, value: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
-def start(folder: Path) -> None:
+def start(folder: Path, secrets: dict[str, str]) -> None:
     run = read(folder / "run.json")
     if run["environment"].get("STUB") == "refuse":
         fail(2, "benchmark_device: 'tpu' is not known", "use one of: cpu")
@@ -47,8 +49,11 @@ def start(folder: Path) -> None:
     if alive or status.get("phase") == "finished":
         say({"run_id": run["run_id"], "pid": status["pid"], "adopted": True, "phase": status["phase"]})
         return
+    if sorted(secrets) != sorted(run["secret_environment"] or []):
+        fail(2, f"the run needs {run['secret_environment']} and got {sorted(secrets)}", "give them again")
     write(folder / "plan.json", {"cells": cells(run)})
     with (folder / "agent.log").open("ab") as log:
+        log.write(json.dumps({name: len(value) for name, value in secrets.items()}).encode() + b"\n")
         agent = subprocess.Popen(
             [sys.executable, __file__, "agent", "serve", str(folder)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -83,19 +88,39 @@ def serve(folder: Path) -> None:
         for step in range(1, 5):
             entry.update(progress=step / 4, detail=f"{step} of 4 samples")
             write(folder / "status.json", status)
-            time.sleep(5 if mood == "slow" else 0.15)
+            time.sleep(5 if mood == "slow" else 2 if mood == "steady" and entry["id"].endswith("performance") else 0.15)
             if mood == "die":
                 os._exit(9)
         bad = mood == "bad" and entry["id"].endswith("performance")
         place.mkdir(parents=True, exist_ok=True)
+        if mood == "fail":
+            failure = {
+                "class": "model", "host": run["host"], "cell": entry["id"], "error": "the model cannot be loaded",
+                "fix": "bring another", "command": "loadfleet cell run cell.json", "lines": ["first", "last"],
+                "replay": str(place / "replay.sh"),
+            }  # fmt: skip
+            write(place / "error.json", {"schema_version": 1, **failure})
+            entry.update(state="failed", exit_code=3, reasons=[failure["error"]], failure=failure)
+            continue
         (place / "mlperf_log_summary.txt").write_text(f"{entry['id']}\n" * 1000, encoding="utf-8")
-        write(place / "result.json", {"cell": entry["id"], "exit_code": int(bad)})
+        write(place / "result.json", result(run, entry["id"], bad))
         verdict, reasons = ("INVALID", ["Min duration satisfied : NO"]) if bad else ("VALID", [])
         entry.update(state="done", exit_code=int(bad), verdict=verdict, reasons=reasons)
         with (folder / "journal.jsonl").open("a", encoding="utf-8") as journal:
             journal.write(json.dumps({"event": "cell_finished", "cell": entry["id"]}) + "\n")
     status.update(phase="finished", exit_code=max(entry["exit_code"] for entry in entries))
     write(folder / "status.json", status)
+
+
+def result(run: dict[str, Any], cell: str, bad: bool) -> dict[str, Any]:
+    import result_builder  # noqa: PLC0415 - of the harness's own tests
+
+    _, scenario, mode = cell.split("/")
+    validity = {"loadgen": "INVALID", "submittable": False, "reasons": ["Min duration satisfied : NO"]} if bad else {}
+    value: dict[str, Any] = result_builder.result(
+        scenario, mode, host=run["host"], run_id=run["run_id"], exit_code=int(bad), validity=validity
+    )
+    return value
 
 
 def results(verb: str, run: Path) -> None:
@@ -113,12 +138,13 @@ def results(verb: str, run: Path) -> None:
 
 def main(words: list[str]) -> None:
     match words:
-        case ["agent", "start", folder]:
-            start(Path(folder))
+        case ["agent", "start", folder, *rest]:
+            start(Path(folder), json.loads(sys.stdin.read()) if rest == ["--secrets-stdin"] else {})
         case ["agent", "serve", folder]:
             serve(Path(folder))
         case ["agent", "stop", folder]:
-            os.kill(read(Path(folder) / "status.json")["pid"], 15)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(read(Path(folder) / "status.json")["pid"], 15)
             say({"stopped": True})
         case ["results", verb, run, *_]:
             results(verb, Path(run))

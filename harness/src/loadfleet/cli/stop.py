@@ -38,5 +38,6 @@ def command(run: str, inventory: str | None, secret: tuple[str, ...], results_pa
         _runs.print_failures(result)
         reached = [name for name, host in result.hosts.items() if not host.failed and not host.unreachable]
         if reached:
-            click.echo(f"stopped on {', '.join(reached)}; loadfleet resume {asked.run_id} continues it")
+            click.echo(f"nothing of {asked.run_id} runs any more on {', '.join(reached)}")
+            click.echo(f"continue it: loadfleet resume {asked.run_id}")
     sys.exit(result.exit_code)
