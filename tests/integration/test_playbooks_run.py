@@ -159,7 +159,9 @@ def test_a_refused_submission_fails_a_valid_execution_only(site: Site, execution
     assert f"SUBMISSION {site.results}/{RUN_ID}/submission by Example" in re.sub(r"\s+", " ", play.text)
 
 
-@pytest.mark.parametrize("playbook", ["bert", "site", "check", "prepare", "run", "collect", "submit"])
+@pytest.mark.parametrize(
+    "playbook", ["bert", "site", "check", "prepare", "run", "resume", "watch", "stop", "collect", "submit"]
+)
 def test_listings_are_sane(site: Site, playbook: str) -> None:
     for word in ("--syntax-check", "--list-tags", "--list-tasks", "--list-hosts"):
         play = site.play(playbook, word)
