@@ -249,7 +249,8 @@ class Run:
                 rc=2,
             )
 
-    def _agent(self, verb: str, secrets: dict = {}) -> dict:  # noqa: B006 - never changed
+    def _agent(self, verb: str, secrets: dict | None = None) -> dict:
+        secrets = secrets or {}
         command = [self.executable, "agent", verb, self.folder] + (["--secrets-stdin"] if secrets else [])
         texts = {name: str(value) for name, value in secrets.items()}
         status, out, err = self.module.run_command(command, data=json.dumps(texts) if secrets else None)
