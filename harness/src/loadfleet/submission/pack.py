@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from loadfleet import files
 from loadfleet.errors import InputError
-from loadfleet.submission.checks.base import read_object
 from loadfleet.submission.tree import RECORD
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def pack(tree: Path, output: Path, report: Report, official: Sequence[Verdict] =
     if not folders:
         raise InputError(f"{tree} holds no submitter {report.submitter!r}", fix="generate the tree first")
     output.mkdir(parents=True, exist_ok=True)
-    record = read_object(tree.parent / RECORD)
+    record = _read_object(tree.parent / RECORD)
     with tempfile.NamedTemporaryFile(dir=output, prefix=".mlperf_submission.", delete=False) as stream:
         scratch = Path(stream.name)
         try:
@@ -135,9 +134,18 @@ def _place(scratch: Path, output: Path, report: Report) -> Packed:
 def _same(output: Path, number: int, sha256: str, report: Report) -> bool:
     if files.sha256(output / f"mlperf_submission_{number}.tar.gz") != sha256:
         return False
-    summary = read_object(output / f"mlperf_submission_{number}_summary.json")
+    summary = _read_object(output / f"mlperf_submission_{number}_summary.json")
     # Without a summary the last call was interrupted after the archive: this call completes it.
     return not summary or (summary.get("round"), summary.get("accepted")) == (report.round, report.accepted)
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """The JSON object of a file; empty when it is missing or something else."""
+    try:
+        value = files.read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _summary(packed: Packed, report: Report, record: Mapping[str, Any], official: Sequence[Verdict]) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def _worst(states: dict[str, State]) -> State:
 def _of_tree(tree: Path, rules: Round, submitter: str) -> list[Line]:
     report = check(tree, rules.name, submitter)
     errors = [(finding.file, finding.rule) for finding in report.findings if finding.severity == "error"]
-    submission = Submission(tree.resolve(), rules, submitter)
+    submission = Submission.of(tree, rules, submitter)
     return [
         line
         for one in submission.submitters

@@ -5,9 +5,10 @@ from __future__ import annotations
 from loadfleet.submission.checks.accuracy import AccuracyLog, AccuracyRun, Hash, Score
 from loadfleet.submission.checks.base import Check, Finding, Submission
 from loadfleet.submission.checks.compliance import Compliance
-from loadfleet.submission.checks.layout import Names, ResultFiles, RootLayout, SubmitterFolders
+from loadfleet.submission.checks.layout import ResultFiles, RootLayout, SubmitterFolders
 from loadfleet.submission.checks.measurements import Measurements
 from loadfleet.submission.checks.models import ModelMapping, ModelNames, Scenarios
+from loadfleet.submission.checks.names import Names
 from loadfleet.submission.checks.performance import Latency, LoadGenRun, Metric, NetworkName, Settings
 from loadfleet.submission.checks.systems import SystemDescription, SystemsWithoutResults
 

@@ -9,9 +9,10 @@ from loadfleet.submission.checks.base import Check, Finding, Result, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from loadfleet.catalogue.rounds import Round, Target
+    from loadfleet.submission.place import Place
+
 
 _HASH = re.compile(r"^hash=(\w+)\s*$", re.MULTILINE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -113,7 +114,7 @@ class Hash(Check):
             yield self.error(path, "there is one hash", "truncate the full log again", f"{len(hashes)} hashes")
 
 
-def scores(rules: Round, path: Path, targets: tuple[Target, ...]) -> dict[str, float]:
+def scores(rules: Round, path: Place, targets: tuple[Target, ...]) -> dict[str, float]:
     """Metric -> value for the metrics of `targets` found in accuracy.txt; the last line of a metric counts."""
     lines = read_text(path).splitlines()
     found = {}

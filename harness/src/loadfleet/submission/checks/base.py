@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from loadfleet.submission.mllog import DetailLog, read_detail, read_summary
+from loadfleet.submission.place import Disk, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from loadfleet.catalogue.rounds import Round, RoundModel, ScenarioSet
 
 Severity = Literal["error", "warning"]
+
+_BEGINNING = 4096  # bytes
 
 
 @dataclass(frozen=True)
@@ -42,20 +45,25 @@ class Finding:
     def line(self) -> str:
         """One line for a terminal."""
         seen = f" [{self.value}]" if self.value else ""
-        return f"{self.severity.upper()} {self.file}{seen}: {self.rule}. Fix: {self.fix}"
+        return printable(f"{self.severity.upper()} {self.file}{seen}: {self.rule}. Fix: {self.fix}")
 
 
 @dataclass
 class Submission:
     """A folder that holds divisions, seen with the rules of one round."""
 
-    root: Path
+    root: Place
     rules: Round
     submitter: str
 
-    def name(self, path: Path) -> str:
+    @classmethod
+    def of(cls, folder: Path, rules: Round, submitter: str) -> Submission:
+        disk = Disk(folder)
+        return cls(Place(disk, disk.root), rules, submitter)
+
+    def name(self, path: Place) -> str:
         """A path as findings show it."""
-        return path.relative_to(self.root).as_posix().encode("utf-8", "backslashreplace").decode()
+        return shown(path.relative)
 
     @cached_property
     def submitters(self) -> list[Submitter]:
@@ -72,7 +80,7 @@ class Submitter:
 
     submission: Submission
     division: str
-    folder: Path
+    folder: Place
 
     @property
     def rules(self) -> Round:
@@ -96,7 +104,7 @@ class System:
     """`<division>/<submitter>/results/<system>/`, and its description."""
 
     submitter: Submitter
-    folder: Path
+    folder: Place
 
     @property
     def name(self) -> str:
@@ -107,7 +115,7 @@ class System:
         return self.submitter.rules
 
     @property
-    def description_file(self) -> Path:
+    def description_file(self) -> Place:
         return self.submitter.folder / "systems" / f"{self.name}.json"
 
     @cached_property
@@ -131,7 +139,7 @@ class Model:
     """A model folder of a system; `benchmark` is None when the name stands for none of the round."""
 
     system: System
-    folder: Path
+    folder: Place
 
     @cached_property
     def benchmark(self) -> RoundModel | None:
@@ -152,8 +160,8 @@ class Result:
     """One scenario of a model: what a row of the results table stands for."""
 
     model: Model
-    folder: Path
-    _read: dict[Path, DetailLog] = field(default_factory=dict)
+    folder: Place
+    _read: dict[Place, DetailLog] = field(default_factory=dict)
 
     @property
     def rules(self) -> Round:
@@ -185,33 +193,34 @@ class Result:
         return ran if ran in self.rules.scenarios else None
 
     @property
-    def performance_folder(self) -> Path:
+    def performance_folder(self) -> Place:
         return self.folder / "performance" / "run_1"
 
     @property
-    def accuracy_folder(self) -> Path:
+    def accuracy_folder(self) -> Place:
         return self.folder / "accuracy"
 
-    def beside(self, template: str) -> Path:
+    def beside(self, template: str) -> Place:
         """A folder of the round's layout for this result (measurements, compliance)."""
         names = {"system": self.model.system.name, "model": self.model.folder.name, "scenario": self.folder.name}
         return self.model.system.submitter.folder / template.format(**names)
 
     @property
-    def measurements_file(self) -> Path | None:
+    def measurements_file(self) -> Place | None:
         """measurements.json, or up to v5.1 the `<system>*.json` of the measurements folder; None when missing."""
         layout = self.rules.layout
         folder = self.beside(layout.measurements)
         if "{" not in layout.measurements_name:
             path = folder / layout.measurements_name
             return path if path.is_file() else None
-        return next(iter(sorted(folder.glob(f"{self.model.system.name}*.json"))), None)
+        named = (path for path in plain_files(folder) if path.name.startswith(self.model.system.name))
+        return next((path for path in named if path.suffix == ".json"), None)
 
     @cached_property
     def measurements(self) -> Mapping[str, Any]:
         return {} if self.measurements_file is None else read_object(self.measurements_file)
 
-    def log(self, folder: Path) -> DetailLog:
+    def log(self, folder: Place) -> DetailLog:
         """The detail log of a folder, parsed once."""
         path = folder / "mlperf_log_detail.txt"
         if path not in self._read:
@@ -226,7 +235,7 @@ class Result:
     def accuracy(self) -> DetailLog:
         return self.log(self.accuracy_folder)
 
-    def summary(self, folder: Path) -> dict[str, str]:
+    def summary(self, folder: Place) -> dict[str, str]:
         return read_summary(folder / "mlperf_log_summary.txt")
 
 
@@ -246,67 +255,74 @@ class Check(ABC):
     def findings(self, subject: Any) -> Iterator[Finding]:
         """What is wrong with one subject. Never raises for bad content."""
 
-    def error(self, path: Path, rule: str, fix: str, value: Any = "") -> Finding:
+    def error(self, path: Place, rule: str, fix: str, value: Any = "") -> Finding:
         return self._finding("error", path, rule, fix, value)
 
-    def warning(self, path: Path, rule: str, fix: str, value: Any = "") -> Finding:
+    def warning(self, path: Place, rule: str, fix: str, value: Any = "") -> Finding:
         return self._finding("warning", path, rule, fix, value)
 
-    def _finding(self, severity: Severity, path: Path, rule: str, fix: str, value: Any) -> Finding:
+    def _finding(self, severity: Severity, path: Place, rule: str, fix: str, value: Any) -> Finding:
         text = value if isinstance(value, str) else json.dumps(value, default=str)
         shown = text if len(text) <= 200 else f"{text[:200]}..."
         return Finding(severity, self.family, self.submission.name(path), shown, rule, fix)
 
 
-def subfolders(folder: Path) -> list[Path]:
+def subfolders(folder: Place) -> list[Place]:
     """Folders in a folder, sorted; empty when it is missing or unreadable."""
-    try:
-        return sorted(path for path in folder.iterdir() if path.is_dir())
-    except OSError:
-        return []
+    return [path for path in folder.iterdir() if path.is_dir()]
 
 
-def plain_files(folder: Path) -> list[Path]:
-    """Files in a folder, sorted; empty when it is missing or unreadable."""
-    try:
-        return sorted(path for path in folder.iterdir() if not path.is_dir())
-    except OSError:
-        return []
+def plain_files(folder: Place) -> list[Place]:
+    """What else is in a folder, sorted; empty when it is missing or unreadable."""
+    return [path for path in folder.iterdir() if not path.is_dir()]
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Place) -> dict[str, Any]:
     """The JSON object of a file; empty when it is missing, not JSON or not an object."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
+    value = _read_json(path)[0]
     return value if isinstance(value, dict) else {}
 
 
-def json_problem(path: Path) -> str | None:
+def json_problem(path: Place) -> str | None:
     """Why a file is not a JSON object, in words; None when it is one."""
+    value, problem = _read_json(path)
+    return problem or (None if isinstance(value, dict) else "not a JSON object")
+
+
+def _read_json(path: Place) -> tuple[Any, str]:
+    data = path.read_bytes()
+    if data is None:
+        return None, "cannot be read" if path.exists() else "missing"
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return "missing"
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
+        return json.loads(data.decode("utf-8")), ""
     except (ValueError, RecursionError) as error:
-        return f"not JSON: {error}"
-    return None if isinstance(value, dict) else "not a JSON object"
+        return None, f"not JSON: {error}"
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Place) -> str:
     """The text of a file, undecodable bytes replaced; empty when it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+    data = path.read_bytes()
+    return "" if data is None else data.decode("utf-8", "replace")
 
 
-def is_text_file(path: Path) -> bool:
+def is_text_file(path: Place) -> bool:
     """Whether a file exists and holds something but white space."""
-    try:
-        return bool(path.read_bytes().strip())
-    except OSError:
-        return False
+    data = path.read_bytes(_BEGINNING)
+    if data and len(data) == _BEGINNING and data.isspace():
+        data = path.read_bytes()
+    return bool(data and not data.isspace())
+
+
+def unreadable(check: Check, path: Place, error: OSError) -> Finding:
+    """What the operating system refuses to show."""
+    return check.error(path, "every file and folder can be read", "mend its permissions", str(error.strerror))
+
+
+def shown(name: str) -> str:
+    """A name from a file system, which may hold any bytes, as text that can be written."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def printable(text: str) -> str:
+    """Text on one line, without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

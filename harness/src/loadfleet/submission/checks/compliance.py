@@ -11,9 +11,9 @@ from loadfleet.submission.checks.performance import LoadGenRun, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from loadfleet.catalogue.rounds import ComplianceTest, RoundModel
+    from loadfleet.submission.place import Place
 
 _BASELINE, _COMPLIANCE = "baseline_accuracy.txt", "compliance_accuracy.txt"
 _TOLERANCE = 0.01  # of the accuracy of a TEST01 fallback; a tenth of it for -99.9 models
@@ -41,7 +41,7 @@ class Compliance(Check):
             else:
                 yield self.error(folder, f"{name} ({test.title}) is required", f"run {name}")
 
-    def _test(self, subject: Result, model: RoundModel, test: ComplianceTest, folder: Path) -> Iterator[Finding]:
+    def _test(self, subject: Result, model: RoundModel, test: ComplianceTest, folder: Place) -> Iterator[Finding]:
         for name in test.verify:
             if not (folder / name).is_file():
                 yield self.error(folder / name, f"{test.name} has its {name}", "run the verification again")
@@ -60,7 +60,7 @@ class Compliance(Check):
                 yield from self._run.log(run, log)
                 yield from self._settings.log(subject, run, log, model)
 
-    def _passed(self, subject: Result, model: RoundModel, test: ComplianceTest, folder: Path) -> Iterator[Finding]:
+    def _passed(self, subject: Result, model: RoundModel, test: ComplianceTest, folder: Place) -> Iterator[Finding]:
         for name in test.verify:
             path = folder / name
             if not path.is_file():
@@ -73,7 +73,7 @@ class Compliance(Check):
             if missing and not (name == "verify_accuracy.txt" and self._fallback(subject, model, test, folder)):
                 yield self.error(path, f"{test.name} passed: {'; '.join(missing)}", f"run {test.name} again")
 
-    def _fallback(self, subject: Result, model: RoundModel, test: ComplianceTest, folder: Path) -> bool:
+    def _fallback(self, subject: Result, model: RoundModel, test: ComplianceTest, folder: Place) -> bool:
         """TEST01 of a model whose outputs are not deterministic: both accuracies agree within the tolerance."""
         if test.name != "TEST01" or subject.scenario is None:
             return False

@@ -17,7 +17,8 @@ from loadfleet.submission.checks.base import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from loadfleet.submission.place import Place
 
 _IGNORED_ROOT = {".git", ".github", "assets"}
 
@@ -50,44 +51,6 @@ class RootLayout(Check):
         for submitter in subject.submitters:
             if not subfolders(submitter.folder / "results"):
                 yield self.error(submitter.folder / "results", "a submission holds at least one result", "add results")
-
-
-class Names(Check):
-    """No empty folder, hidden name, blank in a name, __pycache__, dangling link or huge file, anywhere."""
-
-    family: ClassVar[str] = "names"
-    over: ClassVar[type] = Submitter
-
-    def findings(self, subject: Submitter) -> Iterator[Finding]:
-        yield from self._below(subject.folder)
-
-    def _below(self, folder: Path) -> Iterator[Finding]:
-        try:
-            entries = sorted(folder.iterdir())
-        except OSError as error:
-            yield self.error(folder, "every folder must be readable", "mend its permissions", str(error.strerror))
-            return
-        if not entries:
-            yield self.error(folder, "no folder may be empty", "remove it or add what belongs there")
-        for path in entries:
-            yield from self._entry(path)
-            if path.is_dir() and not path.is_symlink():
-                yield from self._below(path)
-
-    def _entry(self, path: Path) -> Iterator[Finding]:
-        limit = self.submission.rules.layout.file_max_bytes
-        if path.name.startswith("."):
-            yield self.error(path, "no name may begin with a dot", "remove it", path.name)
-        if " " in path.name:
-            yield self.error(path, "no name may hold a blank", "rename it", path.name)
-        if path.name == "__pycache__":
-            yield self.error(path, "byte code is not part of a submission", "remove the folder")
-        if path.is_symlink() and not path.exists():
-            yield self.error(path, "no link may dangle", "replace it by its file", str(path.readlink()))
-        elif path.is_symlink() and path.is_file():
-            yield self.warning(path, "links are followed differently by different tools", "replace it by its file")
-        if path.is_file() and path.stat().st_size > limit:
-            yield self.error(path, f"no file may exceed {limit >> 20} MiB", "remove or split it", path.stat().st_size)
 
 
 class SubmitterFolders(Check):
@@ -138,7 +101,7 @@ class ResultFiles(Check):
                 log, f"accuracy logs are cut to {limit} bytes", "run loadfleet submission truncate", log.stat().st_size
             )
 
-    def _exactly(self, folder: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[Finding]:
+    def _exactly(self, folder: Place, needed: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[Finding]:
         if not folder.is_dir():
             yield self.error(folder, "performance/run_1/ and accuracy/ are required", "add the run's logs")
             return

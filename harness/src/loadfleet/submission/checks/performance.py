@@ -9,10 +9,11 @@ from loadfleet.submission.checks.base import Check, Finding, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from loadfleet.catalogue.rounds import RoundModel
     from loadfleet.submission.mllog import DetailLog
+    from loadfleet.submission.place import Place
+
 
 # What may be inferred from what, on edge systems (policies, "inferring scenario results"): measured -> folder
 _INFERRED = {("SingleStream", "MultiStream"), ("SingleStream", "Offline"), ("MultiStream", "Offline")}
@@ -38,7 +39,7 @@ class LoadGenRun(Check):
                     verdict or "",
                 )
 
-    def log(self, folder: Path, log: DetailLog) -> Iterator[Finding]:
+    def log(self, folder: Place, log: DetailLog) -> Iterator[Finding]:
         """The same for any performance log (compliance runs have one too)."""
         path = folder / "mlperf_log_detail.txt"
         if log.problem:
@@ -64,7 +65,7 @@ class Settings(Check):
         if subject.benchmark is not None and subject.performance.values:
             yield from self.log(subject, subject.performance_folder, subject.performance, subject.benchmark)
 
-    def log(self, subject: Result, folder: Path, log: DetailLog, model: RoundModel) -> Iterator[Finding]:
+    def log(self, subject: Result, folder: Place, log: DetailLog, model: RoundModel) -> Iterator[Finding]:
         """The same for any performance log."""
         path, rules = folder / "mlperf_log_detail.txt", subject.rules
         for name, seed in rules.seeds.items():
@@ -88,7 +89,7 @@ class Settings(Check):
         if model.token_latencies and log.values.get("requested_use_token_latencies") is not True:
             yield self.error(path, f"{model.name} measures token latencies", "set use_token_latencies")
 
-    def _at_least(self, path: Path, log: DetailLog, key: str, minimum: int, what: str) -> Iterator[Finding]:
+    def _at_least(self, path: Place, log: DetailLog, key: str, minimum: int, what: str) -> Iterator[Finding]:
         value = log.number(key)
         if value is None or value < minimum:
             yield self.error(path, f"{what} ({key}) is at least {minimum}", "measure with the round's settings", value)
