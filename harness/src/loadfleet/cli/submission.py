@@ -33,6 +33,16 @@ def _request(function: Callable[..., None]) -> Callable[..., None]:
     """The options that say what to submit as."""
     for option in (
         click.option("--only-submittable", is_flag=True, help="Leave out what cannot be submitted."),
+        click.option(
+            "--documents", type=_FOLDER, help="Files for documentation/: calibration.md, bandwidth.md, a diagram."
+        ),
+        click.option("--infer", is_flag=True, help="Edge: infer scenarios that were not measured, where rules allow."),
+        click.option(
+            "--flavours",
+            default="stated",
+            show_default=True,
+            help="Of 99 and 99.9: the one stated for the model, the best reached, or all reached.",
+        ),
         click.option("--system-name", help="Name of the system's folder; by default the measured one."),
         click.option("--status", default="available", show_default=True, help="available, preview or rdi."),
         click.option("--system-type", default="edge", show_default=True, help="edge, datacenter or datacenter,edge."),
@@ -239,6 +249,8 @@ def _echo_generated(generated: Generated) -> None:
         for title, names in (("not measured", system["unmeasured"]), ("needed but empty", system["empty"])):
             if names:
                 click.echo(f"system {system['name']}: {title}: {', '.join(names)}")
+    for entry in generated.lacking:
+        click.echo(f"documentation/ lacks {entry['files']}: {entry['title']} (--documents)")
     for title, entries in (("not submittable", generated.not_submittable), ("left out", generated.left_out)):
         for entry in entries:
             click.echo(f"{title}: {entry['cell']}: {'; '.join(entry['reasons'])}")

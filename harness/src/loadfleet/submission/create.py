@@ -46,6 +46,7 @@ class Created:
             "systems": self.generated.systems,
             "not_submittable": self.generated.not_submittable,
             "left_out": self.generated.left_out,
+            "lacking": self.generated.lacking,
         }
 
 

@@ -7,8 +7,11 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from loadfleet.submission import divisions
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from loadfleet.catalogue.rounds import Round, RoundModel
     from loadfleet.submission.cells import Cell
@@ -38,17 +41,36 @@ def slug(text: str) -> str:
 
 
 def system_description(description: Mapping[str, Any], rules: Round, **values: str) -> dict[str, str]:
-    """Exactly the fields of the round, all text, in the round's order.
+    """The fields of the round, all text, in the round's order.
 
     `values` (division, submitter, status, system_type) win over the description. Unmeasured fields stay empty: nothing
-    is invented. Accelerator fields of a machine that has none say "N/A", which the rules allow.
+    is invented. Accelerator fields of a machine that has none say "N/A", which the rules allow. The network's fields
+    are written in the network division only, since checkers ask for all of them where one stands; optional fields where
+    the description has them.
     """
     merged = {**description, **values}
-    fields = {name: _text(merged.get(name)) for name in rules.system_fields.everything}
+    policy = divisions.load()
+    names = rules.system_fields.everything
+    if values["division"] == "network":
+        merged[policy.network.flag] = "True"
+        names += rules.system_fields.network
+    names += tuple(name for name in rules.system_fields.optional if _text(merged.get(name)))
+    fields = {name: _text(merged.get(name)) for name in names}
     if fields["accelerators_per_node"] == "0":
         for name in rules.system_fields.accelerator:
             fields[name] = fields[name] or NOT_APPLICABLE
     return fields
+
+
+def needed_fields(rules: Round, division: str) -> tuple[str, ...]:
+    """Fields of a system's description that need a value in a division."""
+    network = rules.system_fields.network if division == "network" else ()
+    return tuple(dict.fromkeys((*rules.system_fields.non_empty, *network)))
+
+
+def own(folder: Path | None) -> list[Path]:
+    """The submitter's own documents, as the folder has them."""
+    return [] if folder is None else sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def framework(cells: Sequence[Cell]) -> str:
@@ -93,17 +115,36 @@ def cell_command(cell: Cell) -> list[str]:
     return [str(part) for part in [*(command.get("prefix") or []), *(command.get("argv") or [])]]
 
 
-def scenario_readme(cells: Sequence[Cell], model: RoundModel, system_name: str) -> str:
-    """README.md of a scenario: the commands that repeat it, what was loaded, how it was set."""
+def scenario_readme(
+    cells: Sequence[Cell], model: RoundModel, system_name: str, scenario: str, serves: Sequence[str] = ()
+) -> str:
+    """README.md of a scenario: the commands that repeat it, what was loaded, how it was set.
+
+    Args:
+        cells: Its cells; those of another scenario when it is inferred.
+        model: The benchmark.
+        system_name: Folder of the system.
+        scenario: The scenario.
+        serves: All benchmarks that the same runs are submitted for, when there are several.
+    """
     first = cells[0]
     dataset, backend = first.result.get("dataset") or {}, first.result.get("backend") or {}
     versions = ", ".join(f"{name} {version}" for name, version in sorted((backend.get("versions") or {}).items()))
     loadgen = first.result.get("loadgen") or {}
     lines = [
-        f"# {first.model.get('name')}, {first.scenario}, on {system_name}",
+        f"# {first.model.get('name')}, {scenario}, on {system_name}",
         "",
         f"Benchmark `{model.name}`, measured with Loadfleet (implementation `{first.result.get('implementation')}`).",
         "",
+    ]
+    if scenario != first.scenario:
+        lines += [
+            f"**Inferred**: this result was not measured in {scenario}. The logs are those of {first.scenario}.",
+            "",
+        ]
+    if serves:
+        lines += [f"The same runs are submitted for {' and '.join(f'`{name}`' for name in serves)}.", ""]
+    lines += [
         "## Repeat it",
         "",
         "From a checkout of Loadfleet, for any inventory (performance and accuracy follow each other):",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,45 +12,27 @@ from loadfleet import files
 from loadfleet.catalogue.rounds import Round, RoundModel
 from loadfleet.catalogue.rounds import load as load_round
 from loadfleet.errors import InputError
-from loadfleet.submission import documents
+from loadfleet.submission import choose, divisions, documents, flavours, inferred
 from loadfleet.submission.cells import Cell, find
+from loadfleet.submission.mllog import read_detail
+from loadfleet.submission.request import Request, refuse
 from loadfleet.submission.truncate import LOG, TEXT, shortened, with_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["RECORD", "Generated", "Request", "generate"]
 
 RECORD = "generated.json"
 """Beside the tree: which cells it was made of, and what of them cannot be submitted."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """What to submit as.
-
-    Args:
-        round: `v6.1`.
-        division: `open`, `closed` or `network`.
-        submitter: The organisation's name; a folder of that name holds everything.
-        system_type: `edge`, `datacenter` or both with a comma.
-        status: `available`, `preview` or `rdi`.
-        system_name: Name of the system's folder and file; the measured name by default.
-        truncate: Write accuracy logs in their short form at once, instead of a full copy to be truncated later.
-        only_submittable: Leave out what cannot be submitted instead of showing what the check says about it.
-    """
-
-    round: str = "v6.1"
-    division: str = "open"
-    submitter: str = "Loadfleet"
-    system_type: str = "edge"
-    status: str = "available"
-    system_name: str | None = None
-    truncate: bool = True
-    only_submittable: bool = False
-
-
 @dataclass
 class Generated:
-    """A tree and the account of it; `cells`, `left_out` and `not_submittable` are lists of JSON objects."""
+    """A tree and the account of it; `cells`, `left_out` and `not_submittable` are lists of JSON objects.
+
+    `lacking` names the documents that the division asks for and only the submitter can write.
+    """
 
     tree: Path
     request: Request
@@ -58,16 +40,18 @@ class Generated:
     cells: list[dict[str, Any]] = field(default_factory=list)
     not_submittable: list[dict[str, Any]] = field(default_factory=list)
     left_out: list[dict[str, Any]] = field(default_factory=list)
+    lacking: list[dict[str, Any]] = field(default_factory=list)
 
     def record(self) -> dict[str, Any]:
         """The content of `generated.json`."""
         return {
             "schema_version": 1,
-            "request": asdict(self.request),
+            "request": self.request.record(),
             "systems": self.systems,
             "cells": self.cells,
             "not_submittable": self.not_submittable,
             "left_out": self.left_out,
+            "lacking": self.lacking,
         }
 
 
@@ -82,16 +66,19 @@ def generate(results: Sequence[Path], output: Path, request: Request) -> Generat
             model that is not the official one.
     """
     rules = load_round(request.round)
-    _refuse_wrong_words(rules, request)
+    refuse(rules, request)
     found = find(results)
     generated = Generated(output / "tree", request)
     generated.left_out += [{"cell": path, "reasons": [reason]} for path, reason in found.unreadable]
-    chosen = _choose(found.cells, generated, rules)
-    models = {id(cell): _model(cell, rules, request) for cell in chosen}
+    models = {id(cell): _model(cell, rules, request) for cell in found.cells}
+    chosen = choose.choose(found.cells, rules.name, lambda cell: models[id(cell)][0], generated.left_out)
+    chosen = choose.submittable(
+        chosen, rules.name, generated.not_submittable, generated.left_out, only=request.only_submittable
+    )
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".generate-") as scratch:
         builder = _Builder(Path(scratch) / request.submitter, rules, generated, found.cells)
-        for name, cells in _by_system(chosen, found.cells, request).items():
+        for name, cells in choose.by_system(chosen, found.cells, request.system_name).items():
             builder.system(name, cells, models)
         builder.finish()
         target = generated.tree / request.division / request.submitter
@@ -101,57 +88,6 @@ def generate(results: Sequence[Path], output: Path, request: Request) -> Generat
         builder.root.rename(target)
     files.write_json(output / RECORD, generated.record())
     return generated
-
-
-def _refuse_wrong_words(rules: Round, request: Request) -> None:
-    for what, value, known in (
-        ("division", request.division, rules.divisions),
-        ("status", request.status, rules.statuses),
-        ("system type", request.system_type, rules.system_types),
-    ):
-        if value not in known:
-            raise InputError(f"{what} {value!r} is unknown in {rules.title}", fix=f"use one of {', '.join(known)}")
-    if not request.submitter or documents.slug(request.submitter) != request.submitter:
-        raise InputError(
-            f"submitter {request.submitter!r} cannot be a folder name",
-            fix=f"use letters, digits, dots and dashes, for example {documents.slug(request.submitter)!r}",
-        )
-
-
-def _choose(cells: Sequence[Cell], generated: Generated, rules: Round) -> list[Cell]:
-    """One cell per system, model, scenario and mode: submittable before not, then the newest run, then host name."""
-    best: dict[tuple[str, ...], Cell] = {}
-    losers: list[tuple[tuple[str, ...], Cell]] = []
-    for cell in sorted(cells, key=lambda cell: cell.host):
-        key = (cell.system_digest, str(cell.model.get("name")), cell.scenario, cell.mode)
-        losers.append((key, cell))
-        if key not in best or _rank(cell, rules) > _rank(best[key], rules):
-            best[key] = cell
-    for place, loser in losers:
-        winner = best[place]
-        if loser is winner:
-            continue
-        same = "" if winner.host == loser.host else f" ({loser.host} is an equal system)"
-        reason = f"{winner.host} of run {winner.run_id} stands for this system, model, scenario and mode{same}"
-        generated.left_out.append({"cell": f"{loser.run_id}/{loser.host}/{loser.name}", "reasons": [reason]})
-    chosen = []
-    for cell in sorted(best.values(), key=lambda cell: (cell.system_digest, cell.name)):
-        reasons = cell.reasons(rules.name)
-        if reasons:
-            entry = {"cell": f"{cell.run_id}/{cell.host}/{cell.name}", "reasons": reasons}
-            generated.not_submittable.append(entry)
-            if generated.request.only_submittable:
-                generated.left_out.append(entry)
-                continue
-        chosen.append(cell)
-    if not chosen:
-        why = "; ".join(f"{entry['cell']}: {entry['reasons'][0]}" for entry in generated.not_submittable[:3])
-        raise InputError(f"nothing to submit: {why}", fix="measure with benchmark_execution=valid")
-    return chosen
-
-
-def _rank(cell: Cell, rules: Round) -> tuple[bool, str]:
-    return (not cell.reasons(rules.name), cell.run_id)
 
 
 def _model(cell: Cell, rules: Round, request: Request) -> tuple[str, RoundModel]:
@@ -169,28 +105,12 @@ def _model(cell: Cell, rules: Round, request: Request) -> tuple[str, RoundModel]
     return name, model
 
 
-def _system_name(cell: Cell) -> str:
-    return str(cell.system.get("name") or cell.host)
+@dataclass(frozen=True)
+class _Origin:
+    """What else there is to say of a result's cells: benchmarks that they serve, the scenario they were measured in."""
 
-
-def _by_system(cells: Sequence[Cell], found: Sequence[Cell], request: Request) -> dict[str, list[Cell]]:
-    """System folder -> its cells.
-
-    Hosts of one digest are one system with the first of their names, whichever of them won; systems of one name get
-    the beginnings of their digests added.
-    """
-    digests: dict[str, list[Cell]] = {}
-    for cell in cells:
-        digests.setdefault(cell.system_digest, []).append(cell)
-    named: dict[str, list[str]] = {}
-    for digest in digests:
-        name = request.system_name or min(_system_name(cell) for cell in found if cell.system_digest == digest)
-        named.setdefault(documents.slug(name), []).append(digest)
-    return {
-        name if len(same) == 1 else f"{name}-{documents.slug(digest.partition(':')[2])[:8]}": digests[digest]
-        for name, same in named.items()
-        for digest in same
-    }
+    serves: tuple[str, ...] = ()
+    scenario: str = ""
 
 
 class _Builder:
@@ -206,7 +126,7 @@ class _Builder:
     def __init__(self, root: Path, rules: Round, generated: Generated, found: Sequence[Cell] = ()) -> None:
         self.equal_hosts: dict[str, set[str]] = {}
         self.names: dict[str, str] = {}
-        for cell in sorted(found, key=_system_name, reverse=True):
+        for cell in sorted(found, key=choose.system_name, reverse=True):
             self.equal_hosts.setdefault(cell.system_digest, set()).add(cell.host)
             self.names[cell.system_digest] = str(cell.system["description"].get("system_name") or "")
         self.root = root
@@ -230,7 +150,7 @@ class _Builder:
             system_type=request.system_type,
         )
         self._json(self.root / "systems" / f"{name}.json", description)
-        empty = [field for field in self.rules.system_fields.non_empty if not description[field]]
+        empty = [field for field in documents.needed_fields(self.rules, request.division) if not description[field]]
         self.generated.systems.append(
             {
                 "name": name,
@@ -241,14 +161,56 @@ class _Builder:
                 "empty": empty,
             }
         )
-        scenarios: dict[tuple[str, str], list[Cell]] = {}
+        folders: dict[str, list[Cell]] = {}
         for cell in cells:
-            scenarios.setdefault((models[id(cell)][0], cell.scenario), []).append(cell)
-        for (folder, scenario), group in sorted(scenarios.items()):
-            order = sorted(group, key=lambda cell: (cell.mode != "performance", cell.mode))
-            self._scenario(name, folder, models[id(order[0])][1], scenario, order)
+            folders.setdefault(models[id(cell)][0], []).append(cell)
+        for folder, group in sorted(folders.items()):
+            self._model(name, folder, models[id(group[0])][1], group)
 
-    def _scenario(self, system: str, folder: str, model: RoundModel, scenario: str, cells: Sequence[Cell]) -> None:
+    def _model(self, system: str, folder: str, model: RoundModel, cells: Sequence[Cell]) -> None:
+        """All scenarios of a model, once for every benchmark that they serve."""
+        scored = [
+            (cell.scenario, flavours.values(cell.result.get("accuracy"))) for cell in cells if cell.mode == "accuracy"
+        ]
+        served = flavours.served(self.rules, model, scored, self.generated.request.flavours)
+        names = tuple(one.name for one in served)
+        scenarios: dict[str, list[Cell]] = {}
+        for cell in sorted(cells, key=lambda cell: (cell.mode != "performance", cell.mode)):
+            scenarios.setdefault(cell.scenario, []).append(cell)
+        for benchmark in served:
+            place = self._folder(folder, model, benchmark)
+            origin = _Origin(serves=names if len(names) > 1 else ())
+            for scenario, group in sorted(scenarios.items()):
+                self._scenario(system, place, benchmark, scenario, group, origin)
+            for scenario, source in sorted(self._inferable(benchmark, scenarios).items()):
+                self._scenario(
+                    system, place, benchmark, scenario, scenarios[source], _Origin(origin.serves, scenario=source)
+                )
+
+    @staticmethod
+    def _folder(folder: str, model: RoundModel, benchmark: RoundModel) -> str:
+        """A folder for each benchmark that a model serves; an own name gets the flavour added."""
+        if benchmark is model:
+            return folder
+        return benchmark.folder if folder in {model.folder, model.name} else f"{folder}-{flavours.share(benchmark)}"
+
+    def _inferable(self, model: RoundModel, scenarios: Mapping[str, Sequence[Cell]]) -> dict[str, str]:
+        """Scenario -> the measured one that it is inferred from."""
+        request = self.generated.request
+        if not request.infer:
+            return {}
+        measured = {name: cell for name, group in scenarios.items() for cell in group if cell.mode == "performance"}
+        found = inferred.missing(model, request.kind, sorted(measured))
+        for scenario, source in list(found.items()):
+            obstacle = inferred.obstacle(measured[source].folder, source, scenario)
+            if obstacle:
+                del found[scenario]
+                self.generated.left_out.append({"cell": choose.label(measured[source]), "reasons": [obstacle]})
+        return found
+
+    def _scenario(
+        self, system: str, folder: str, model: RoundModel, scenario: str, cells: Sequence[Cell], origin: _Origin
+    ) -> None:
         layout = self.rules.layout
         names = {"system": system, "model": folder, "scenario": scenario}
         results = self.root / "results" / system / folder / scenario
@@ -259,7 +221,7 @@ class _Builder:
             measured / layout.measurements_name.format(**names, implementation=implementation),
             documents.measurements(first.model, self.rules),
         )
-        self._text(measured / "README.md", documents.scenario_readme(cells, model, system))
+        self._text(measured / "README.md", documents.scenario_readme(cells, model, system, scenario, origin.serves))
         self._copy(first, "user.conf", measured / "user.conf")
         source = self.root / layout.source / folder
         if layout.source == "code":
@@ -274,14 +236,24 @@ class _Builder:
                 self._accuracy(cell, results / "accuracy")
             else:
                 self._compliance(cell, self.root / layout.compliance.format(**names) / cell.mode)
-            self._account(cell, results, model)
+            self._account(cell, results, model, scenario, origin)
 
     def finish(self) -> None:
-        self._text(self.root / "documentation" / "calibration.md", documents.calibration(self.cells))
+        request = self.generated.request
+        own = documents.own(request.documents)
+        for path in own:
+            self._bytes(self.root / "documentation" / path.name, path.read_bytes())
+        if not any(path.name == "calibration.md" for path in own):
+            self._text(self.root / "documentation" / "calibration.md", documents.calibration(self.cells))
+        for document in divisions.load().demanded(request.division, request.kind):
+            if not document.generated and document.found(request.documents) is None:
+                self.generated.lacking.append(
+                    {"document": document.name, "title": document.title, "files": document.files}
+                )
         if self.mapping:
             self._json(self.root / "model_mapping.json", dict(sorted(self.mapping.items())))
 
-    def _account(self, cell: Cell, results: Path, model: RoundModel) -> None:
+    def _account(self, cell: Cell, results: Path, model: RoundModel, scenario: str, origin: _Origin) -> None:
         self.cells.append(cell)
         request = self.generated.request
         below = results.relative_to(self.root)
@@ -293,7 +265,8 @@ class _Builder:
                 "host": cell.host,
                 "cell": cell.name,
                 "mode": cell.mode,
-                "scenario": cell.scenario,
+                "scenario": scenario,
+                "inferred_from": origin.scenario,
                 "model": cell.model.get("name"),
                 "official_name": model.name,
                 "system_digest": cell.system_digest,
@@ -308,10 +281,19 @@ class _Builder:
     def _performance(self, cell: Cell, target: Path) -> None:
         for name in self.rules.layout.performance_files:
             self._copy(cell, name, target / name)
+        self._named(cell)
         log = cell.folder / LOG
         # A performance run logs no responses; a log that grew (sampling) is not part of a submission.
         if LOG in self.rules.layout.performance_optional and log.is_file() and log.stat().st_size <= 4096:
             self._copy(cell, LOG, target / LOG)
+
+    def _named(self, cell: Cell) -> None:
+        """In the network division LoadGen must have talked to a system behind a network, and the log says so."""
+        wanted = divisions.load().network.sut_name
+        if self.generated.request.division == "network":
+            name = str(read_detail(cell.folder / "mlperf_log_detail.txt").values.get("sut_name"))
+            if wanted not in name:
+                self._reason(cell, f"sut_name is {name!r} and holds no {wanted!r}: LoadGen ran beside the model")
 
     def _accuracy(self, cell: Cell, target: Path) -> None:
         for name in self.rules.layout.accuracy_files:
@@ -360,10 +342,11 @@ class _Builder:
             self._reason(cell, f"{name} changed after the run: its SHA-256 is not the one in result.json")
 
     def _reason(self, cell: Cell, reason: str) -> None:
-        name = f"{cell.run_id}/{cell.host}/{cell.name}"
+        name = choose.label(cell)
         for entry in self.generated.not_submittable:
             if entry["cell"] == name:
-                entry["reasons"].append(reason)
+                if reason not in entry["reasons"]:
+                    entry["reasons"].append(reason)
                 return
         self.generated.not_submittable.append({"cell": name, "reasons": [reason]})
 
