@@ -73,7 +73,7 @@ def test_unknown_round_names_the_known_ones(name: str) -> None:
     with pytest.raises(InputError) as caught:
         rounds.load(name)
 
-    assert "v6.1" in caught.value.fix
+    assert ("v6.1" if name else "loadfleet catalogue list round") in caught.value.fix
 
 
 def test_unknown_model_names_the_round() -> None:

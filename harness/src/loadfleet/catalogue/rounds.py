@@ -71,14 +71,30 @@ class ScenarioSet:
 
 @dataclass(frozen=True)
 class ComplianceTest:
-    """Files of a TEST0x folder, and the lines that must stand in its first verification file."""
+    """What a TEST0x folder holds and says.
+
+    Attributes:
+        verify: Names of the verification files.
+        passes: For each text that all of them must hold, its alternatives; as a line of its own with `whole_line`.
+        accuracy_log: Whether the test's accuracy log is kept; `accuracy_files` lie beside it, and `fallback_files` when
+            outputs are not deterministic: then accuracies may differ by `tolerance`, a share.
+        performance_log: Whether the test is a performance run whose logs are kept.
+        settings: Keys and values that show in the detail log that the audit file was used.
+        seeds: Random seeds of the test where they are not the round's.
+    """
 
     name: str
     title: str
     verify: tuple[str, ...]
+    passes: tuple[tuple[str, ...], ...]
+    whole_line: bool
     accuracy_log: bool
+    accuracy_files: tuple[str, ...]
+    fallback_files: tuple[str, ...]
+    tolerance: float
     performance_log: bool
-    passes: tuple[str, ...]
+    settings: Mapping[str, Any]
+    seeds: Seeds | None
 
 
 @dataclass(frozen=True)
@@ -94,6 +110,10 @@ class RoundModel:
         targets: Accuracy bounds, all of which hold.
         scenarios: Per system type (`datacenter`, `edge`, `combined`); a missing type means the model is not in it.
         latency_ms: Upper limit of the target latency setting, per scenario.
+        token_latency_ms: Limits of `ttft` and `tpot` (99th percentile), per scenario.
+        compliance: Names of its compliance tests; `compliance_bounds` are of what they measure, per test, and
+            `compliance_tolerance` is a share per metric.
+        accuracy_files: Folder below accuracy/ -> names, without suffix, of files that it must hold.
     """
 
     name: str
@@ -110,6 +130,9 @@ class RoundModel:
     latency_ms: Mapping[str, float]
     token_latency_ms: Mapping[str, Mapping[str, float]]
     compliance: tuple[str, ...]
+    compliance_tolerance: Mapping[str, float]
+    compliance_bounds: Mapping[str, tuple[Target, ...]]
+    accuracy_files: Mapping[str, tuple[str, ...]]
     equal_issue: bool
     token_latencies: bool
     targets_by_scenario: Mapping[str, tuple[Target, ...]]
@@ -151,6 +174,46 @@ class Layout:
     accuracy_optional: tuple[str, ...]
     accuracy_log_max_bytes: int
     file_max_bytes: int
+    scenario_spelling: str
+
+
+@dataclass(frozen=True)
+class PowerRules:
+    """Files below performance/ of a result whose power was measured, and what may measure it.
+
+    Attributes:
+        units: Unit of the power metric, per scenario.
+        run_files: What performance/run_1 and performance/ranging hold; `session_files`: what performance/power holds.
+        settings_files: Names, without suffix, of documents beside the measurements file or above it.
+        nameplate: File with the capacity of the system's power supplies; empty before rounds asked for it.
+        ptd_versions: Versions of PTDaemon; `analyzers`: names of meters with their type number.
+    """
+
+    units: Mapping[str, str]
+    run_files: tuple[str, ...]
+    session_files: tuple[str, ...]
+    settings_files: tuple[str, ...]
+    nameplate: str
+    ptd_versions: tuple[str, ...]
+    analyzers: Mapping[str, int]
+    two_channel_types: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class EndpointRules:
+    """Results of MLCommons' endpoints client: which models, and what its audits are called.
+
+    Attributes:
+        scored_models: Models whose score is held against the accuracy target.
+        audits: Compliance test -> name of the audit; only `required_audits` must be there.
+        scenario_types: What its configuration calls a scenario -> the scenario.
+    """
+
+    models: tuple[str, ...]
+    scored_models: tuple[str, ...]
+    audits: Mapping[str, str]
+    required_audits: tuple[str, ...]
+    scenario_types: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -194,6 +257,7 @@ class Round:
     layout: Layout
     divisions: tuple[str, ...]
     compliance_divisions: tuple[str, ...]
+    equal_issue_divisions: tuple[str, ...]
     statuses: tuple[str, ...]
     system_types: tuple[str, ...]
     system_fields: SystemFields
@@ -202,6 +266,8 @@ class Round:
     aliases: Mapping[str, str]
     metric_patterns: Mapping[str, re.Pattern[str]]
     compliance_tests: Mapping[str, ComplianceTest]
+    power: PowerRules
+    endpoints: EndpointRules | None
     models: Mapping[str, RoundModel]
 
     def model(self, name: str) -> RoundModel:
@@ -243,6 +309,11 @@ def names() -> list[str]:
     return sorted(
         (entry.name for entry in loader.entries("round")), key=lambda name: [int(n) for n in re.findall(r"\d+", name)]
     )
+
+
+def newest() -> str:
+    """The round that is meant when none is named."""
+    return names()[-1]
 
 
 @functools.cache
@@ -290,6 +361,7 @@ def _round(data: Mapping[str, Any]) -> Round:
         layout=Layout(**layout),
         divisions=tuple(data["divisions"]),
         compliance_divisions=tuple(data["compliance_divisions"]),
+        equal_issue_divisions=tuple(data["equal_issue_divisions"]),
         statuses=tuple(data["statuses"]),
         system_types=tuple(data["system_types"]),
         system_fields=SystemFields(
@@ -300,6 +372,8 @@ def _round(data: Mapping[str, Any]) -> Round:
         aliases=data["aliases"],
         metric_patterns={name: re.compile(rules["pattern"]) for name, rules in data["metrics"].items()},
         compliance_tests={name: _compliance(name, rules) for name, rules in data["compliance_tests"].items()},
+        power=_power(data["power"]),
+        endpoints=_endpoints(data["endpoints"]) if data.get("endpoints") else None,
         models={name: _model(name, rules, data["min_duration_ms"]) for name, rules in data["models"].items()},
     )
 
@@ -323,9 +397,35 @@ def _compliance(name: str, rules: Mapping[str, Any]) -> ComplianceTest:
         name=name,
         title=rules["title"],
         verify=tuple(rules["verify"]),
+        passes=tuple((text,) if isinstance(text, str) else tuple(text) for text in rules["pass"]),
+        whole_line=rules.get("whole_line", False),
         accuracy_log=rules.get("accuracy_log", False),
+        accuracy_files=tuple(rules.get("accuracy_files", ())),
+        fallback_files=tuple(rules.get("fallback_files", ())),
+        tolerance=rules.get("tolerance", 0.0),
         performance_log=rules.get("performance_log", False),
-        passes=tuple(rules["pass"]),
+        settings=rules.get("settings", {}),
+        seeds=Seeds(**rules["seeds"]) if "seeds" in rules else None,
+    )
+
+
+def _power(rules: Mapping[str, Any]) -> PowerRules:
+    lists = ("run_files", "session_files", "settings_files", "ptd_versions", "two_channel_types")
+    return PowerRules(
+        units=rules["units"],
+        nameplate=rules.get("nameplate", ""),
+        analyzers=rules["analyzers"],
+        **{key: tuple(rules[key]) for key in lists},
+    )
+
+
+def _endpoints(rules: Mapping[str, Any]) -> EndpointRules:
+    return EndpointRules(
+        models=tuple(rules["models"]),
+        scored_models=tuple(rules["scored_models"]),
+        audits=rules["audits"],
+        required_audits=tuple(rules["required_audits"]),
+        scenario_types=rules["scenario_types"],
     )
 
 
@@ -334,7 +434,7 @@ def _targets(rules: Mapping[str, Mapping[str, float]]) -> tuple[Target, ...]:
         Target(
             metric=metric,
             minimum=bound["reference"] * bound["share"] if "reference" in bound else bound.get("min"),
-            maximum=bound.get("max"),
+            maximum=bound["reference"] * bound["max_share"] if "max_share" in bound else bound.get("max"),
             reference=bound.get("reference"),
         )
         for metric, bound in rules.items()
@@ -360,6 +460,9 @@ def _model(name: str, rules: Mapping[str, Any], min_duration_ms: int) -> RoundMo
         latency_ms=rules.get("latency_ms", {}),
         token_latency_ms=rules.get("token_latency_ms", {}),
         compliance=tuple(rules.get("compliance", ())),
+        compliance_tolerance=rules.get("compliance_tolerance", {}),
+        compliance_bounds={test: _targets(found) for test, found in rules.get("compliance_bounds", {}).items()},
+        accuracy_files={folder: tuple(found) for folder, found in rules.get("accuracy_files", {}).items()},
         equal_issue=rules.get("equal_issue", False),
         token_latencies=rules.get("token_latencies", False),
         targets_by_scenario={

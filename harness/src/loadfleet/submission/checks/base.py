@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Severity = Literal["error", "warning"]
 
+_ENDPOINTS = ("config.yaml", "config.yml", "performance/result_summary.json", "accuracy/accuracy_results.json")
+
 _BEGINNING = 4096  # bytes
 
 
@@ -191,6 +193,14 @@ class Result:
         if self.scenario is not None and self.rules.scenarios[self.scenario].loadgen_scenario == ran:
             return self.scenario
         return ran if ran in self.rules.scenarios else None
+
+    @property
+    def endpoints(self) -> bool:
+        """Whether MLCommons' endpoints client measured this instead of LoadGen."""
+        if self.rules.endpoints is None:
+            return False
+        logs = (folder / "mlperf_log_detail.txt" for folder in (self.performance_folder, self.accuracy_folder))
+        return not any(log.exists() for log in logs) and any((self.folder / name).is_file() for name in _ENDPOINTS)
 
     @property
     def performance_folder(self) -> Place:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from loadfleet.submission.checks.accuracy import scores
-from loadfleet.submission.checks.base import Check, Finding, Result, Submission, is_text_file, read_text
+from loadfleet.submission.checks.base import (
+    Check,
+    Finding,
+    Result,
+    Submission,
+    is_text_file,
+    plain_files,
+    read_text,
+    subfolders,
+)
 from loadfleet.submission.checks.performance import LoadGenRun, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadfleet.catalogue.rounds import ComplianceTest, RoundModel
+    from loadfleet.submission.mllog import DetailLog
     from loadfleet.submission.place import Place
-
-_BASELINE, _COMPLIANCE = "baseline_accuracy.txt", "compliance_accuracy.txt"
-_TOLERANCE = 0.01  # of the accuracy of a TEST01 fallback; a tenth of it for -99.9 models
 
 
 class Compliance(Check):
@@ -31,15 +37,19 @@ class Compliance(Check):
 
     def findings(self, subject: Result) -> Iterator[Finding]:
         rules, model = subject.rules, subject.benchmark
-        if model is None or subject.division not in rules.compliance_divisions:
+        if model is None or subject.endpoints or subject.division not in rules.compliance_divisions:
             return
+        home = subject.beside(rules.layout.compliance)
         for name in model.compliance:
             test = rules.compliance_tests[name]
-            folder = subject.beside(rules.layout.compliance) / name
+            folder = home / name
             if folder.is_dir():
                 yield from self._test(subject, model, test, folder)
             else:
                 yield self.error(folder, f"{name} ({test.title}) is required", f"run {name}")
+        for folder in subfolders(home):
+            if folder.name in rules.compliance_tests and folder.name not in model.compliance:
+                yield self.warning(folder, f"{folder.name} is not asked of {model.name}", "remove it")
 
     def _test(self, subject: Result, model: RoundModel, test: ComplianceTest, folder: Place) -> Iterator[Finding]:
         for name in test.verify:
@@ -48,17 +58,45 @@ class Compliance(Check):
         yield from self._passed(subject, model, test, folder)
         if test.accuracy_log and not (folder / "accuracy" / "mlperf_log_accuracy.json").is_file():
             yield self.error(folder / "accuracy" / "mlperf_log_accuracy.json", "the test's log is kept", "add it")
-        if test.name == "TEST01" and not (folder / "accuracy" / "accuracy.txt").is_file():
-            yield self.error(folder / "accuracy" / "accuracy.txt", "the test's log is scored", "add it")
+        for name in test.accuracy_files:
+            path = folder / "accuracy" / name
+            if name.endswith(".txt") and not path.is_file():
+                yield self.error(path, "the test's log is scored", "add it")
         if test.performance_log:
-            run = folder / "performance" / "run_1"
-            for name in subject.rules.layout.performance_files:
-                if not is_text_file(run / name):
-                    yield self.error(run / name, f"{name} is required", "copy it from the test run")
-            log = subject.log(run)
-            if log.values:
-                yield from self._run.log(run, log)
-                yield from self._settings.log(subject, run, log, model)
+            yield from self._performance(subject, model, test, folder / "performance" / "run_1")
+
+    def _performance(self, subject: Result, model: RoundModel, test: ComplianceTest, run: Place) -> Iterator[Finding]:
+        layout = subject.rules.layout
+        for name in layout.performance_files:
+            if not is_text_file(run / name):
+                yield self.error(run / name, f"{name} is required", "copy it from the test run")
+        for path in [*plain_files(run), *subfolders(run)]:
+            if path.name not in layout.performance_files + layout.performance_optional:
+                yield self.error(path, "only LoadGen's logs may lie here", "remove it", path.name)
+        log = subject.log(run)
+        if not log.values:
+            return
+        yield from self._run.log(run, log)
+        yield from self._settings.log(subject, run, log, model, test.seeds)
+        yield from self._audited(subject, test, run, log)
+
+    def _audited(self, subject: Result, test: ComplianceTest, run: Place, log: DetailLog) -> Iterator[Finding]:
+        """The log is of this test: its scenario, and the settings of its audit file."""
+        path = run / "mlperf_log_detail.txt"
+        for key, value in test.settings.items():
+            found = log.values.get(key)
+            if found != value:
+                yield self.error(
+                    path, f"{test.name} sets {key} to {value}", f"run {test.name} with its audit file", found
+                )
+        ran = subject.performance.text("effective_scenario")
+        if ran and log.text("effective_scenario") != ran:
+            yield self.error(
+                path,
+                f"the test is run in {ran}, as the performance run",
+                "copy the right run",
+                log.values.get("effective_scenario"),
+            )
 
     def _passed(self, subject: Result, model: RoundModel, test: ComplianceTest, folder: Place) -> Iterator[Finding]:
         for name in test.verify:
@@ -66,21 +104,24 @@ class Compliance(Check):
             if not path.is_file():
                 continue
             text = read_text(path)
-            lines = {line.strip() for line in text.splitlines()}
-            missing = [
-                words for words in test.passes if words not in lines and not (test.name != "TEST01" and words in text)
-            ]
+            stated = {line.strip() for line in text.splitlines()} if test.whole_line else text
+            missing = [texts[0] for texts in test.passes if not any(words in stated for words in texts)]
             if missing and not (name == "verify_accuracy.txt" and self._fallback(subject, model, test, folder)):
                 yield self.error(path, f"{test.name} passed: {'; '.join(missing)}", f"run {test.name} again")
 
     def _fallback(self, subject: Result, model: RoundModel, test: ComplianceTest, folder: Place) -> bool:
-        """TEST01 of a model whose outputs are not deterministic: both accuracies agree within the tolerance."""
-        if test.name != "TEST01" or subject.scenario is None:
+        """A test of a model whose outputs are not deterministic: both accuracies agree within the tolerance."""
+        if not test.fallback_files or subject.scenario is None:
+            return False
+        names = {path.name for path in plain_files(folder / "accuracy")}
+        if names != {*test.accuracy_files, *test.fallback_files}:
             return False
         targets = model.targets_for(subject.scenario)
-        base = scores(subject.rules, folder / "accuracy" / _BASELINE, targets)
-        same = scores(subject.rules, folder / "accuracy" / _COMPLIANCE, targets)
-        tolerance = _TOLERANCE / 10 if re.search(r"99\.9$", model.name) else _TOLERANCE
-        return bool(base) and all(
-            same.get(metric) and abs(1 - value / same[metric]) <= tolerance for metric, value in base.items()
+        base, same = (scores(subject.rules, folder / "accuracy" / name, targets) for name in test.fallback_files)
+        return all(
+            target.metric in base
+            and same.get(target.metric)
+            and abs(1 - base[target.metric] / same[target.metric])
+            <= model.compliance_tolerance.get(target.metric, test.tolerance)
+            for target in targets
         )

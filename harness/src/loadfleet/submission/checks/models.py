@@ -99,7 +99,7 @@ class Scenarios(Check):
                 )
                 continue
             present.add(known)
-            if known != result.folder.name:
+            if known != result.folder.name and rules.layout.scenario_spelling == "exact":
                 yield self.error(
                     result.folder,
                     f"the scenario is spelled {known}; other spellings count as inferred results",

@@ -10,7 +10,7 @@ from loadfleet.submission.checks.base import Check, Finding, Result
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadfleet.catalogue.rounds import RoundModel
+    from loadfleet.catalogue.rounds import RoundModel, Seeds
     from loadfleet.submission.mllog import DetailLog
     from loadfleet.submission.place import Place
 
@@ -65,10 +65,12 @@ class Settings(Check):
         if subject.benchmark is not None and subject.performance.values:
             yield from self.log(subject, subject.performance_folder, subject.performance, subject.benchmark)
 
-    def log(self, subject: Result, folder: Place, log: DetailLog, model: RoundModel) -> Iterator[Finding]:
-        """The same for any performance log."""
+    def log(
+        self, subject: Result, folder: Place, log: DetailLog, model: RoundModel, seeds: Seeds | None = None
+    ) -> Iterator[Finding]:
+        """The same for any performance log; `seeds` where they are not the round's."""
         path, rules = folder / "mlperf_log_detail.txt", subject.rules
-        for name, seed in rules.seeds.items():
+        for name, seed in (seeds or rules.seeds).items():
             found = log.values.get(f"effective_{name}")
             if found != seed:
                 yield self.error(
@@ -84,7 +86,8 @@ class Settings(Check):
                 path, log, "effective_samples_per_query", model.offline_min_samples, "samples of the Offline query"
             )
             yield from self._at_least(path, log, "effective_min_query_count", 1, "queries")
-        if model.equal_issue and log.values.get("effective_sample_concatenate_permutation") is not True:
+        fixed = model.equal_issue and subject.division in rules.equal_issue_divisions
+        if fixed and log.values.get("effective_sample_concatenate_permutation") is not True:
             yield self.error(path, f"{model.name} issues every sample equally often", "use mlperf.conf's settings")
         if model.token_latencies and log.values.get("requested_use_token_latencies") is not True:
             yield self.error(path, f"{model.name} measures token latencies", "set use_token_latencies")
