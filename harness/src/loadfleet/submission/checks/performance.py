@@ -198,11 +198,11 @@ def measure(result: Result) -> Measured | None:
     if ran == result.rules.scenarios[scenario].loadgen_scenario:
         value = log.number(rules.key)
         return None if value is None else Measured(value / rules.divisor, rules.unit, inferred=False)
-    value = _inferred(log, ran, scenario)
+    value = inferred(log, ran, scenario)
     return None if not value else Measured(value, rules.unit, inferred=True)
 
 
-def _inferred(log: DetailLog, ran: str, scenario: str) -> float | None:
+def inferred(log: DetailLog, ran: str, scenario: str) -> float | None:
     """The checkers' formulae, in ms or samples/s: SingleStream -> MultiStream 8 x the 99th percentile estimate,
     SingleStream -> Offline its rate without overhead, MultiStream -> Offline 8 / mean query latency.
     """
