@@ -137,7 +137,7 @@ def flavour_of(model: str) -> tuple[str, str]:
 
 
 def digest_of(identity: tuple[str, ...], numbers: Mapping[str, float | None]) -> str:
-    """`sha256:` of an identity and its numbers, rounded to nine digits: tables and logs differ in the last ones."""
-    rounded = {name: None if value is None else float(f"{value:.9g}") for name, value in numbers.items()}
+    """`sha256:` of an identity and its numbers, rounded to seven digits: tables and logs differ in the last ones."""
+    rounded = {name: None if value is None else float(f"{value:.7g}") for name, value in numbers.items()}
     text = json.dumps([identity, rounded], sort_keys=True, ensure_ascii=False)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
