@@ -4,6 +4,9 @@ For readers (reports, comparisons):
 
     from loadfleet.results import history
     history.rows(model="bert-99", scenario="Offline")   # -> list[PublishedResult], newest round first
+    history.own(run)                                    # -> list[PublishedResult] of a RunResults, origin "own"
+    derived.derive(row)                                 # -> {name: Derived(name, value, unit, formula)}
+    nearest.nearest(own, rows, 5)                       # -> list[Near(row, distance, ratio, likeness, cautions)]
 
 `PublishedResult` (`published.py`) is a frozen dataclass with one field per column of the index: digest, origin
 ("published" or "own"), source, location, round, division, category, availability, submitter, system, system_name,
@@ -25,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["PublishedResult", "rows"]
+    from loadfleet.results.model import RunResults
+
+__all__ = ["PublishedResult", "own", "rows"]
 
 
 def rows(
@@ -49,3 +54,10 @@ def rows(
     wanted = conditions.parse(filters) + conditions.any_of(columns)
     with reading(index or default_path()) as opened:
         return opened.rows(wanted, limit) if opened else []
+
+
+def own(run: RunResults, price_eur: float | None = None) -> list[PublishedResult]:
+    """Performance results of a run of ours as rows, `origin` "own": see `loadfleet.results.history.own`."""
+    from loadfleet.results.history.own import own as read  # noqa: PLC0415
+
+    return read(run, price_eur)
