@@ -172,6 +172,7 @@ class Layout:
     performance_optional: tuple[str, ...]
     accuracy_files: tuple[str, ...]
     accuracy_optional: tuple[str, ...]
+    accuracy_folders: tuple[str, ...]
     accuracy_log_max_bytes: int
     file_max_bytes: int
     scenario_spelling: str

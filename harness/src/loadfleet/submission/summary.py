@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from loadfleet.submission.checks.accuracy import scores
 from loadfleet.submission.checks.base import shown
 from loadfleet.submission.checks.performance import measure
+from loadfleet.submission.checks.power import design_power, measure_power
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +58,7 @@ COLUMNS = (
 class Row:
     """One result: `path` below the submission, its number, its accuracy, and whether nothing speaks against it.
 
-    `cells` are the values of `COLUMNS`.
+    `power` is in `power_unit`, None when none was measured; `cells` are the values of `COLUMNS`.
     """
 
     path: str
@@ -69,7 +70,15 @@ class Row:
     accuracy: dict[str, float]
     inferred: bool
     accepted: bool
+    power: float | None
+    power_unit: str
     cells: tuple[str, ...] = field(repr=False)
+
+    @property
+    def power_cells(self) -> tuple[str, ...]:
+        """`cells` of the second row that a result with power has."""
+        changed = {"Result": str(self.power), "Units": self.power_unit}
+        return tuple(changed.get(name, cell) for name, cell in zip(COLUMNS, self.cells, strict=True))
 
     @property
     def columns(self) -> dict[str, str]:
@@ -78,11 +87,15 @@ class Row:
 
 
 def to_csv(rows: Iterable[Row]) -> str:
-    """The accepted results in MLCommons' columns, every value quoted."""
+    """The accepted results in MLCommons' columns, every value quoted; a result with power has a second row for it."""
     text = io.StringIO()
     text.write(",".join(COLUMNS) + "\n")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerows(row.cells for row in rows if row.accepted)
+    for row in rows:
+        if row.accepted:
+            writer.writerow(row.cells)
+            if row.power is not None:
+                writer.writerow(row.power_cells)
     return text.getvalue()
 
 
@@ -95,6 +108,8 @@ def row(result: Result) -> Row:
         values = scores(result.rules, result.accuracy_folder / "accuracy.txt", targets)
     official = result.benchmark.name if result.benchmark else ""
     inferred = bool(measured and measured.inferred)
+    power = measure_power(result)
+    design = design_power(result.model.system) if result.has_power else None
     own = {
         "Model": result.model.folder.name,
         "MlperfModel": official,
@@ -103,9 +118,10 @@ def row(result: Result) -> Row:
         "Accuracy": "  ".join(f"{metric}: {value:.10g}" for metric, value in values.items()),
         "Location": f"{result.name}/performance/run_1",
         "inferred": str(int(inferred)),
-        "has_power": str((result.folder / "performance" / "power").is_dir()),
+        "has_power": str(result.has_power),
         "Units": measured.unit if measured else "",
         "weight_data_types": str(result.measurements.get("weight_data_types", "")),
+        "design_power_watts": "" if design is None else f"{design:.10g}",
     }
     common = _of_system(result.model.system)
     return Row(
@@ -118,6 +134,8 @@ def row(result: Result) -> Row:
         accuracy=values,
         inferred=inferred,
         accepted=True,
+        power=power.value if power else None,
+        power_unit=power.unit if power else "",
         cells=tuple(sys.intern(shown(own.get(name, common.get(name, "")))) for name in COLUMNS),
     )
 

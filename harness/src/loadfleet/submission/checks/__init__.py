@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadfleet.submission.checks.accuracy import AccuracyLog, AccuracyRun, Hash, Score
+from loadfleet.submission.checks.accuracy import AccuracyFiles, AccuracyLog, AccuracyRun, Hash, Score
 from loadfleet.submission.checks.base import Check, Finding, Submission
 from loadfleet.submission.checks.compliance import Compliance
 from loadfleet.submission.checks.layout import ResultFiles, RootLayout, SubmitterFolders
@@ -10,6 +10,7 @@ from loadfleet.submission.checks.measurements import Measurements
 from loadfleet.submission.checks.models import ModelMapping, ModelNames, Scenarios
 from loadfleet.submission.checks.names import Names
 from loadfleet.submission.checks.performance import Latency, LoadGenRun, Metric, NetworkName, Settings
+from loadfleet.submission.checks.power import Nameplate, PowerFiles, PowerReadings, PowerSession
 from loadfleet.submission.checks.systems import SystemDescription, SystemsWithoutResults
 
 ALL: tuple[type[Check], ...] = (
@@ -32,7 +33,12 @@ ALL: tuple[type[Check], ...] = (
     AccuracyLog,
     Score,
     Hash,
+    AccuracyFiles,
     Compliance,
+    PowerFiles,
+    PowerSession,
+    PowerReadings,
+    Nameplate,
 )
 
 __all__ = ["ALL", "Check", "Finding", "Submission"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-from loadfleet.submission.checks.base import Check, Finding, Result, read_text
+from loadfleet.submission.checks.base import Check, Finding, Result, plain_files, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,6 +112,24 @@ class Hash(Check):
                 )
         if len(set(hashes)) > 1:
             yield self.error(path, "there is one hash", "truncate the full log again", f"{len(hashes)} hashes")
+
+
+class AccuracyFiles(Check):
+    """Generated images and videos that the round wants to see are there."""
+
+    family: ClassVar[str] = "accuracy"
+    over: ClassVar[type] = Result
+
+    def findings(self, subject: Result) -> Iterator[Finding]:
+        wanted = {} if subject.benchmark is None else subject.benchmark.accuracy_files
+        for name, files in wanted.items():
+            folder = subject.accuracy_folder / name
+            present = {path.name.split(".")[0] for path in plain_files(folder)}
+            missing = [file for file in files if file not in present]
+            if missing:
+                yield self.error(folder, f"{name}/ holds {', '.join(files)}", f"add {', '.join(missing)}")
+            if "captions" not in present:
+                yield self.warning(folder / "captions.txt", f"captions of {name}/ are given", "add captions.txt")
 
 
 def scores(rules: Round, path: Place, targets: tuple[Target, ...]) -> dict[str, float]:

@@ -165,7 +165,7 @@ class Result:
     folder: Place
     _read: dict[Place, DetailLog] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def rules(self) -> Round:
         return self.model.system.rules
 
@@ -181,12 +181,12 @@ class Result:
     def name(self) -> str:
         return self.model.system.submitter.submission.name(self.folder)
 
-    @property
+    @cached_property
     def scenario(self) -> str | None:
         """The folder's scenario in its right spelling; None when it is no scenario."""
         return self.rules.scenario(self.folder.name)
 
-    @property
+    @cached_property
     def measured_scenario(self) -> str | None:
         """The scenario whose rules hold for the performance log: what LoadGen ran, Interactive for its Server."""
         ran = self.performance.text("effective_scenario")
@@ -203,10 +203,14 @@ class Result:
         return not any(log.exists() for log in logs) and any((self.folder / name).is_file() for name in _ENDPOINTS)
 
     @property
+    def has_power(self) -> bool:
+        return (self.folder / "performance" / "power").is_dir()
+
+    @cached_property
     def performance_folder(self) -> Place:
         return self.folder / "performance" / "run_1"
 
-    @property
+    @cached_property
     def accuracy_folder(self) -> Place:
         return self.folder / "accuracy"
 
@@ -237,11 +241,11 @@ class Result:
             self._read[path] = read_detail(path)
         return self._read[path]
 
-    @property
+    @cached_property
     def performance(self) -> DetailLog:
         return self.log(self.performance_folder)
 
-    @property
+    @cached_property
     def accuracy(self) -> DetailLog:
         return self.log(self.accuracy_folder)
 

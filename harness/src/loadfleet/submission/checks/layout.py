@@ -86,13 +86,15 @@ class ResultFiles(Check):
     over: ClassVar[type] = Result
 
     def findings(self, subject: Result) -> Iterator[Finding]:
-        layout = subject.rules.layout
-        yield from self._exactly(subject.performance_folder, layout.performance_files, layout.performance_optional)
-        yield from self._exactly(subject.accuracy_folder, layout.accuracy_files, layout.accuracy_optional)
+        layout, power = subject.rules.layout, subject.rules.power
+        if subject.endpoints:
+            return
+        needed = power.run_files if subject.has_power else layout.performance_files
+        yield from self._exactly(subject.performance_folder, needed, layout.performance_optional)
+        folders = layout.accuracy_folders
+        yield from self._exactly(subject.accuracy_folder, layout.accuracy_files, layout.accuracy_optional + folders)
         for folder in subfolders(subject.folder / "performance"):
-            if folder.name in {"power", "ranging"}:
-                yield self.warning(folder, "power results are not checked here", "run MLCommons' checker as well")
-            elif folder.name != "run_1":
+            if folder.name not in {"run_1", "power", "ranging"}:
                 yield self.error(folder, "a scenario has one performance run, run_1", "keep one run")
         limit = layout.accuracy_log_max_bytes
         log = subject.accuracy_folder / "mlperf_log_accuracy.json"
