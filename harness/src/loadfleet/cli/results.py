@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from loadfleet.cli import _runs, echo_json
+from loadfleet.cli import _runs, echo_json, history
 
 _RUN = click.argument("run", metavar="RUN")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -22,7 +22,7 @@ _WHERE = click.option(
 
 @click.group()
 def command() -> None:
-    """Read results: table, report, comparison.
+    """Read results: table, report, comparison with each other and with published ones.
 
     RUN is a folder results/<run id>, a run id, or `latest`.
     """
@@ -124,22 +124,5 @@ def show(run: str, results_path: Path, as_json: bool) -> None:
         click.echo("\n\n".join(describe(result) for result in loaded))
 
 
-@command.command()
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
-@_WHERE
-@_JSON
-def compare(first: str, second: str, results_path: Path, as_json: bool) -> None:
-    """Compare run B with run A: one ratio per cell both have, and why where there is none.
-
-    A ratio above 1 means that B is better, also for latencies.
-    """
-    from loadfleet.results.compare import compare_runs  # noqa: PLC0415
-    from loadfleet.results.find import load_run  # noqa: PLC0415
-    from loadfleet.results.texts import print_rows  # noqa: PLC0415
-
-    pairs = compare_runs(load_run(first, results_path), load_run(second, results_path))
-    if as_json:
-        echo_json({"a": first, "b": second, "cells": [pair.as_dict() for pair in pairs]})
-        return
-    print_rows(("Cell", "Model", "A", "B", "B / A"), [pair.texts() for pair in pairs])
+command.add_command(history.import_)
+command.add_command(history.compare)

@@ -42,6 +42,10 @@ class Derived:
         """`548.2 Tokens/s per accelerator`."""
         return words.quantity(self.value, self.unit)
 
+    def short(self) -> str:
+        """`548.2 Tokens/s`, for below a heading that says per what."""
+        return words.quantity(self.value, self.unit.partition(" per ")[0])
+
 
 def derive(row: PublishedResult) -> dict[str, Derived]:
     """What can be derived of a row; names of `FORMULAE` are missing where their numbers are."""

@@ -115,9 +115,7 @@ def _likeness(own: PublishedResult, row: PublishedResult, *, kind: bool, unlike:
         return "accelerators against processors only"
     ours, theirs = accelerators(own) or 0, accelerators(row) or 0
     what, counts = ("accelerator", (ours, theirs)) if ours else ("processor", (cores(own), cores(row)))
-    name = row.accelerator if ours else row.processor
     text = f"same {what}" if unlike == 0 else f"similar {what}" if unlike <= 0.5 else f"other {what}"
-    text += f" ({name or 'not stated'})"
     noun = "accelerator" if ours else "core"
     if counts[0] and counts[1]:
         same = counts[0] == counts[1]
