@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from loadfleet.submission.place import open_regular
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from loadfleet.submission.place import Place
 
 MARKER = ":::MLLOG"
@@ -32,39 +34,44 @@ _LONG = 4096
 
 _NUMBER = rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _TEXT = rb'"[ !#-\[\]-~]*"'  # neither escapes nor bytes beyond ASCII: such lines go through the JSON parser
-_HEAD = rb':::MLLOG \{"key": (' + _TEXT + rb'), "value": '
+_HEAD = rb':::MLLOG \{"key": "([ !#-\[\]-~]*)", "value": '
 _TAIL = (
     rb', "time_ms": ' + _NUMBER + rb', "namespace": ' + _TEXT + rb', "event_type": ' + _TEXT
     + rb', "metadata": \{"is_error": (true|false), "is_warning": (?:true|false), "file": ' + _TEXT
     + rb', "line_no": [0-9]+, "pid": [0-9]+, "tid": [0-9]+\}\}'
 )  # fmt: skip
-_LINE = re.compile(_HEAD + rb"(" + _NUMBER + rb"|" + _TEXT + rb"|true|false|null)" + _TAIL)
-_LIST = re.compile(_HEAD + rb"\[")
+# key, value, is_error, or else the whole line
+_LINES = re.compile(
+    rb"^(?:" + _HEAD + rb"(" + _NUMBER + rb"|" + _TEXT + rb"|true|false|null)" + _TAIL + rb"|(.+))$", re.MULTILINE
+)
+_LIST_VALUE = b'"value": ['
+_LIST_HEAD = re.compile(_HEAD + rb"\[")
 _LIST_TAIL = re.compile(rb"\]" + _TAIL)
 _IN_LISTS = b"0123456789, "
+_WORDS = {b"true": True, b"false": False, b"null": None}
 
 
 class LogValues(Mapping[str, Any]):
-    """Key -> value, each parsed when it is asked for the first time."""
+    """Key -> value, each parsed when it is asked for."""
 
-    def __init__(self, raw: dict[str, bytes], parsed: dict[str, Any]) -> None:
+    def __init__(self, raw: dict[bytes, bytes], parsed: dict[str, Any]) -> None:
         self._raw = raw
         self._parsed = parsed
 
     def __getitem__(self, key: str) -> Any:
-        if key not in self._parsed:
-            self._parsed[key] = json.loads(self._raw[key])
-        return self._parsed[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._raw or key in self._parsed
+        if key in self._parsed:
+            return self._parsed[key]
+        return _value(self._raw[key.encode()])
 
     def __iter__(self) -> Iterator[str]:
-        yield from self._raw
-        yield from (key for key in self._parsed if key not in self._raw)
+        yield from (key.decode() for key in self._raw)
+        yield from (key for key in self._parsed if key.encode() not in self._raw)
 
     def __len__(self) -> int:
-        return len(self._raw.keys() | self._parsed.keys())
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return bool(self._raw or self._parsed)
 
 
 @dataclass(frozen=True)
@@ -104,81 +111,102 @@ class DetailLog:
 
 @dataclass
 class _Reader:
-    raw: dict[str, bytes] = field(default_factory=dict)
+    raw: dict[bytes, bytes] = field(default_factory=dict)
     parsed: dict[str, Any] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     problem: str = ""
-    number: int = 0
+    before: int = 0
     bad: int = 0
 
-    def lines(self, lines: list[bytes]) -> None:
-        match, raw, parsed = _LINE.fullmatch, self.raw, self.parsed
-        for line in lines:
-            self.number += 1
-            found = match(line) if len(line) < _LONG else None
-            if found is None:
-                if line.strip():
-                    self._other(line)
-                continue
-            quoted, value, is_error = found.groups()
-            key = quoted[1:-1].decode("ascii")
-            if key not in raw and key not in parsed:
-                if len(raw) < _KEY_LIMIT:
-                    raw[key] = value
-                else:
-                    self._bad(f"holds more than {_KEY_LIMIT} keys")
-            if is_error == b"true":
-                self._error(key, json.loads(value))
+    @property
+    def enough(self) -> bool:
+        """Whether reading on would tell nobody anything."""
+        return self.bad > _BAD_LINE_LIMIT or len(self.raw) + len(self.parsed) > _KEY_LIMIT
 
-    def _other(self, line: bytes) -> None:
-        """A line that is not of LoadGen's plain form: a list of samples, texts with escapes, or rubbish."""
-        if not line.startswith(_MARKER):
-            self._bad(f"line {self.number} does not begin with {MARKER}")
+    def lines(self, data: bytes) -> None:
+        """Whole lines."""
+        start = 0
+        while (found := data.find(_LIST_VALUE, start)) >= 0:
+            begin = data.rfind(b"\n", start, found) + 1 or start
+            end = data.find(b"\n", found)
+            end = len(data) if end < 0 else end
+            self._plain(data, start, begin)
+            if not self._samples(data, begin, end):
+                self._other(data, data[begin:end])
+            start = end + 1
+        self._plain(data, start, len(data))
+        if len(self.raw) + len(self.parsed) > _KEY_LIMIT:
+            self.problem = self.problem or f"holds more than {_KEY_LIMIT} keys"
+
+    def _plain(self, data: bytes, start: int, end: int) -> None:
+        raw = self.raw
+        for key, value, is_error, other in _LINES.findall(data, start, end):
+            if other:
+                self._other(data, other)
+                continue
+            if key not in raw:
+                raw[key] = value
+            if is_error == b"true":
+                self._error(key.decode(), _value(value))
+
+    def _samples(self, data: bytes, begin: int, end: int) -> bool:
+        """Whether this is a list of numbers, such as the samples loaded: long, and no check asks for one."""
+        head = _LIST_HEAD.match(data, begin, end)
+        close = data.rfind(b"]", begin, end)
+        if head is None or close < head.end():
+            return False
+        tail = _LIST_TAIL.fullmatch(data, close, end)
+        if tail is None or tail.group(1) == b"true" or data[head.end() : close].translate(None, _IN_LISTS):
+            return False
+        self.raw.setdefault(head.group(1), b"[]" if close - head.end() > _LONG else data[head.end() - 1 : close + 1])
+        return True
+
+    def _other(self, data: bytes, line: bytes) -> None:
+        """A line that is not of LoadGen's plain form: with escapes, objects, or rubbish."""
+        if not line.strip():
             return
-        if self._samples(line):
+        if not line.startswith(_MARKER):
+            self._bad(data, line, f"does not begin with {MARKER}")
             return
         try:
             entry = json.loads(line[len(_MARKER) :].decode("utf-8"))
             key, value = entry["key"], entry["value"]
             is_error = bool(entry["metadata"]["is_error"])
+            raw_key = key.encode()
         except UnicodeDecodeError:
-            self._bad("is not text")
+            self._bad(data, line, "is not UTF-8 text")
             return
-        except (ValueError, KeyError, TypeError, RecursionError):
-            self._bad(f"line {self.number} is not a LoadGen entry")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            self._bad(data, line, "is not a LoadGen entry")
             return
-        if not isinstance(key, str):
-            self._bad(f"line {self.number} is not a LoadGen entry")
-            return
-        if key not in self.raw and len(self.parsed) < _KEY_LIMIT:
+        if raw_key not in self.raw:
             self.parsed.setdefault(key, value)
         if is_error:
             self._error(key, value)
 
-    def _samples(self, line: bytes) -> bool:
-        """Whether this is a list of numbers, such as the samples loaded: long, and no check asks for one."""
-        head = _LIST.match(line)
-        if head is None:
-            return False
-        end = line.rfind(b"]")
-        tail = _LIST_TAIL.fullmatch(line, end)
-        if tail is None or tail.group(1) == b"true" or line[head.end() : end].translate(None, _IN_LISTS):
-            return False
-        key = head.group(1)[1:-1].decode("ascii")
-        if key not in self.raw and key not in self.parsed:
-            self.raw[key] = line[head.end() - 1 : end + 1] if end - head.end() < _LONG else b"[]"
-        return True
-
-    def _bad(self, problem: str) -> None:
-        self.problem = self.problem or problem
+    def _bad(self, data: bytes, line: bytes, problem: str) -> None:
         self.bad += 1
+        if not self.problem:
+            number = self.before + data.count(b"\n", 0, data.find(line)) + 1
+            self.problem = f"line {number} {problem}"
 
     def _error(self, key: str, value: Any) -> None:
         if len(self.errors) < _ERROR_LIMIT:
             self.errors.append(f"{key}: {value}"[:500])
 
 
-def read_detail(path: Place) -> DetailLog:
+def _value(text: bytes) -> Any:
+    """The value of a plain line: a number, a text without escapes, a word or a list."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text.startswith(b'"'):
+        return text[1:-1].decode("ascii")
+    if text.startswith(b"["):
+        return json.loads(text)
+    return float(text) if b"." in text or b"e" in text or b"E" in text else int(text)
+
+
+def read_detail(path: Path | Place) -> DetailLog:
     """Parse mlperf_log_detail.txt; a missing, cut or binary file yields a log with `problem` set.
 
     Long lists of numbers (`loaded_qsl_set`) read as empty. Memory depends on the longest line, not on the log.
@@ -187,9 +215,9 @@ def read_detail(path: Place) -> DetailLog:
     if not path.is_file():
         return DetailLog({}, problem="cannot be read: No such file or directory")
     try:
-        handle = open_regular(path.path)
+        handle, size = open_regular(os.fspath(path))
         try:
-            _stream(handle, reader)
+            _stream(handle, size, reader)
         finally:
             os.close(handle)
     except OSError as error:
@@ -199,19 +227,21 @@ def read_detail(path: Place) -> DetailLog:
     return DetailLog(LogValues(reader.raw, reader.parsed), tuple(reader.errors), reader.problem)
 
 
-def _stream(handle: int, reader: _Reader) -> None:
-    rest = b""
-    while piece := os.read(handle, _PIECE):
-        lines = (rest + piece).split(b"\n")
-        rest = lines.pop()
-        reader.lines(lines)
+def _stream(handle: int, size: int, reader: _Reader) -> None:
+    rest, left = b"", size
+    while left > 0 and not reader.enough and (piece := os.read(handle, min(left, _PIECE))):
+        left -= len(piece)
+        data = rest + piece if rest else piece
+        end = data.rfind(b"\n") + 1 if left > 0 else len(data)
+        rest = data[end:]
+        reader.lines(data[:end])
+        if rest or left:
+            reader.before += data.count(b"\n", 0, end)
         if len(rest) > _LINE_LIMIT:
-            reader.problem = reader.problem or f"line {reader.number + 1} is longer than {_LINE_LIMIT >> 20} MiB"
-            return
-        if reader.bad > _BAD_LINE_LIMIT:
+            reader.problem = reader.problem or f"line {reader.before + 1} is longer than {_LINE_LIMIT >> 20} MiB"
             return
     if rest:
-        reader.lines([rest])
+        reader.lines(rest)
 
 
 def read_summary(path: Place) -> dict[str, str]:

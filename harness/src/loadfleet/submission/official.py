@@ -9,9 +9,12 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loadfleet.errors import NotReadyError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 FOLDER_VARIABLE = "LOADFLEET_MLCOMMONS_INFERENCE"
 PYTHON_VARIABLE = "LOADFLEET_MLCOMMONS_PYTHON"
@@ -36,8 +39,10 @@ class Verdict:
         return asdict(self)
 
 
-def run(inference: Path, tree: Path, round_name: str, submitter: str) -> list[Verdict]:
-    """Verdicts of both checkers (modular, and strict for v6.x) on a tree.
+def run(
+    inference: Path, tree: Path, round_name: str, submitter: str, checkers: Collection[str] = tuple(_CHECKERS)
+) -> list[Verdict]:
+    """Verdicts of the checkers (modular, and strict where it is kept beside the package) on a tree.
 
     The interpreter is the one named by LOADFLEET_MLCOMMONS_PYTHON, else this one; the checkers need pandas and PyYAML.
 
@@ -50,7 +55,7 @@ def run(inference: Path, tree: Path, round_name: str, submitter: str) -> list[Ve
             f"{inference} holds no {_TOOLS}/submission_checker", fix="name a checkout of github.com/mlcommons/inference"
         )
     names = [name for name in _CHECKERS if name == "modular" or round_name.startswith("v6.")]
-    return [_one(tools, name, tree.resolve(), round_name, submitter) for name in names]
+    return [_one(tools, name, tree.resolve(), round_name, submitter) for name in names if name in checkers]
 
 
 def _one(tools: Path, name: str, tree: Path, round_name: str, submitter: str) -> Verdict:

@@ -27,17 +27,18 @@ _KEPT_DEPTH = 3  # <division>/<submitter>/results
 _REGULAR, _FOLDER, _LINK, _SPECIAL = "file", "folder", "->", "special"
 
 
-def open_regular(path: str) -> int:
-    """A descriptor of a regular file, never waiting for the other end of a pipe.
+def open_regular(path: str) -> tuple[int, int]:
+    """A descriptor of a regular file and its size in bytes; never waits for the other end of a pipe.
 
     Raises:
         OSError: It cannot be opened, or it is no regular file.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
         os.close(handle)
         raise OSError(errno.EINVAL, "not a regular file", path)
-    return handle
+    return handle, found.st_size
 
 
 class Disk:
@@ -87,9 +88,9 @@ class Disk:
         if self.kind(path) != "file":
             return None
         try:
-            handle = open_regular(path)
+            handle, size = open_regular(path)
             try:
-                data = _read(handle, limit)
+                data = _read(handle, min(size, limit))
             finally:
                 os.close(handle)
         except OSError as error:
@@ -111,12 +112,12 @@ class Disk:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     found[entry.name] = (
-                        _LINK
-                        if entry.is_symlink()
+                        _REGULAR
+                        if entry.is_file(follow_symlinks=False)
                         else _FOLDER
                         if entry.is_dir(follow_symlinks=False)
-                        else _REGULAR
-                        if entry.is_file(follow_symlinks=False)
+                        else _LINK
+                        if entry.is_symlink()
                         else _SPECIAL
                     )
                     if len(found) > FOLDER_LIMIT:
@@ -232,12 +233,12 @@ class Place:
         return self.disk.read(self.path, limit)
 
 
-def _read(handle: int, limit: int) -> bytes:
-    data = os.read(handle, min(limit, _CACHED_BYTES))
-    if len(data) < _CACHED_BYTES:
+def _read(handle: int, size: int) -> bytes:
+    data = os.read(handle, size)
+    if len(data) == size or not data:
         return data
-    pieces, left = [data], limit - len(data)
-    while left > 0 and (piece := os.read(handle, min(left, 1 << 20))):
+    pieces, left = [data], size - len(data)
+    while left > 0 and (piece := os.read(handle, left)):
         pieces.append(piece)
         left -= len(piece)
     return b"".join(pieces)

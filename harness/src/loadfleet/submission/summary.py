@@ -142,6 +142,16 @@ def row(result: Result) -> Row:
 
 def _of_system(system: System) -> dict[str, str]:
     """What all results of a system have in common."""
+    global _last  # noqa: PLW0603 - results of a system come one after the other
+    if _last is None or _last[0] is not system:
+        _last = (system, _describe(system))
+    return _last[1]
+
+
+_last: tuple[System, dict[str, str]] | None = None
+
+
+def _describe(system: System) -> dict[str, str]:
     description = system.description
     notes = ". ".join(str(description[name]) for name in ("hw_notes", "sw_notes") if description.get(name))
     try:
