@@ -55,7 +55,7 @@ def main() -> int:
                 print(f"round {number + 1} of {arguments.rounds}: {part} {rates[part][-1]:.1f} samples/s", flush=True)
     report = {
         "schema_version": 1,
-        "machine": _machine(),
+        "machine": machine(),
         "measured": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "model": cell["model"]["name"],
         "samples": arguments.samples,
@@ -103,7 +103,8 @@ def _row(name: str, rates: dict[str, list[float]], numerator: str, denominator: 
     }
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """CPU model, cores this process may use, operating system."""
     names = [line for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if "model name" in line]
     return {"cpu": names[0].partition(": ")[2] if names else platform.processor(),
             "cores": len(os.sched_getaffinity(0)), "system": platform.platform()}  # fmt: skip

@@ -243,6 +243,9 @@ class Agent:
                 self._lock.truncate(0)
                 self._lock.write(self._run["run_id"] + "\n")
                 self._lock.flush()
+                # No cell of this run can be alive: it would hold the lock.
+                for left in self._dir.glob("*/*/*/cell.pid"):
+                    left.unlink()
                 self._cells = [self._entry(cell) for cell in self._plan]
                 return True
 
@@ -335,12 +338,14 @@ class Agent:
         except (OSError, ValueError):
             return entry
         number = result["metric"] or result["accuracy"]
-        name = result["accuracy"]["metric"] if result["accuracy"] else result["metric"]["name"]
+        name = str(number.get("name") or number.get("metric"))
+        test = result.get("compliance")
         entry.update(
             state="done",
             exit_code=result["exit_code"],
             progress=1.0,
-            detail=f"{name.replace('_', ' ')} {number['value']:,.3f} {number['unit']}",
+            detail=f"{name.replace('_', ' ')} {number['value']:,.3f} {number['unit']}"
+            + (f", {test['test']} {test['verdict']}" if test else ""),
             verdict=result["validity"]["loadgen"],
             reasons=result["validity"]["reasons"],
             failure=None,
