@@ -77,7 +77,7 @@ class Compliance(Check):
         if not log.values:
             return
         yield from self._run.log(run, log)
-        yield from self._settings.log(subject, run, log, model, test.seeds)
+        yield from self._settings.log(subject, run, log, model, test)
         yield from self._audited(subject, test, run, log)
 
     def _audited(self, subject: Result, test: ComplianceTest, run: Place, log: DetailLog) -> Iterator[Finding]:

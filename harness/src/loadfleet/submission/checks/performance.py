@@ -10,7 +10,7 @@ from loadfleet.submission.checks.base import Check, Finding, Result
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadfleet.catalogue.rounds import RoundModel, Seeds
+    from loadfleet.catalogue.rounds import ComplianceTest, RoundModel
     from loadfleet.submission.mllog import DetailLog
     from loadfleet.submission.place import Place
 
@@ -66,16 +66,21 @@ class Settings(Check):
             yield from self.log(subject, subject.performance_folder, subject.performance, subject.benchmark)
 
     def log(
-        self, subject: Result, folder: Place, log: DetailLog, model: RoundModel, seeds: Seeds | None = None
+        self,
+        subject: Result,
+        folder: Place,
+        log: DetailLog,
+        model: RoundModel,
+        test: ComplianceTest | None = None,
     ) -> Iterator[Finding]:
-        """The same for any performance log; `seeds` where they are not the round's."""
+        """The same for any performance log; `test` is the compliance test that it is of."""
         path, rules = folder / "mlperf_log_detail.txt", subject.rules
-        for name, seed in (seeds or rules.seeds).items():
+        own = None if test is None else test.seeds
+        whose = f"{rules.name}'s {test.name}" if test is not None and own is not None else rules.name
+        for name, seed in (own or rules.seeds).items():
             found = log.values.get(f"effective_{name}")
             if found != seed:
-                yield self.error(
-                    path, f"{name} of {rules.name} is {seed}", f"measure with {rules.name}'s LoadGen", found
-                )
+                yield self.error(path, f"{name} of {whose} is {seed}", f"measure with {rules.name}'s LoadGen", found)
         yield from self._at_least(
             path, log, "effective_performance_sample_count", model.performance_sample_count, "samples loaded"
         )
