@@ -250,6 +250,7 @@ class Round:
     name: str
     title: str
     loadgen_version: str
+    official_checkers: tuple[str, ...]
     seeds: Seeds
     min_duration_ms: int
     early_stopping_confidence: float
@@ -354,6 +355,7 @@ def _round(data: Mapping[str, Any]) -> Round:
         name=data["name"],
         title=data["title"],
         loadgen_version=data["loadgen_version"],
+        official_checkers=tuple(data["official_checkers"]),
         seeds=Seeds(**data["seeds"]),
         min_duration_ms=data["min_duration_ms"],
         early_stopping_confidence=stopping["confidence"],

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_ROUND = click.option("--round", "round_name", default="v6.1", show_default=True, help="MLPerf round.")
+
+
+def _round(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
+    from loadfleet.catalogue.rounds import newest  # noqa: PLC0415
+
+    return value or newest()
+
+
+_ROUND = click.option("--round", "round_name", callback=_round, show_default="the newest", help="MLPerf round.")
 _SUBMITTER = click.option("--submitter", required=True, help="Organisation; the name of its folder.")
 _OUTPUT = click.option("-o", "--output", type=_FOLDER, required=True, help="Gets tree/ and the archives.")
 _OFFICIAL = click.option(

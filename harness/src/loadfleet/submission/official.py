@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loadfleet.errors import NotReadyError
+from loadfleet.catalogue.rounds import load
+from loadfleet.errors import InputError, NotReadyError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -48,13 +49,16 @@ def run(
 
     Raises:
         NotReadyError: The folder is no checkout of mlcommons/inference, or a checker cannot start.
+        InputError: No checker there knows the round.
     """
     tools = (inference / _TOOLS).resolve()
     if not (tools / "submission_checker").is_dir():
         raise NotReadyError(
             f"{inference} holds no {_TOOLS}/submission_checker", fix="name a checkout of github.com/mlcommons/inference"
         )
-    names = [name for name in _CHECKERS if name == "modular" or round_name.startswith("v6.")]
+    names = load(round_name).official_checkers
+    if not names:
+        raise InputError(f"MLCommons' checkers of today do not know {round_name}", fix="check without --official")
     return [_one(tools, name, tree.resolve(), round_name, submitter) for name in names if name in checkers]
 
 

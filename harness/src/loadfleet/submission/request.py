@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from loadfleet.catalogue.rounds import newest
 from loadfleet.errors import InputError
 from loadfleet.submission import divisions, documents
 
@@ -21,7 +22,7 @@ class Request:
     """What to submit as.
 
     Args:
-        round: `v6.1`.
+        round: `v6.1` and the like; the newest by default.
         division: `open`, `closed` or `network`.
         submitter: The organisation's name; a folder of that name holds everything.
         system_type: `edge`, `datacenter` or both with a comma.
@@ -35,7 +36,7 @@ class Request:
         documents: A folder whose files go to documentation/; they win over generated ones.
     """
 
-    round: str = "v6.1"
+    round: str = field(default_factory=newest)
     division: str = "open"
     submitter: str = "Loadfleet"
     system_type: str = "edge"

@@ -210,7 +210,7 @@ def nearest_round(name: str) -> Round:
     if not name:
         return rounds.load(known[-1])
     if not re.fullmatch(r"v\d+\.\d+", name):
-        raise InputError(f"{name!r} is no round", fix=f"Use one of {', '.join(known)}, or v4.0 and the like.")
+        raise InputError(f"{name!r} is no round", fix=f"Use one of {', '.join(known)}, or one of that form.")
     newer = [one for one in known if round_key(one) >= round_key(name)]
     return rounds.load((newer or known[-1:])[0])
 
