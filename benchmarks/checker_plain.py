@@ -33,7 +33,7 @@ class PlainDisk(Disk):
         return found.read_bytes()[:limit] if found.is_file() else None
 
 
-def read_detail(path: Place) -> DetailLog:
+def read_detail(path: Path | Place) -> DetailLog:
     """A log as a dictionary of all its values."""
     values: dict[str, Any] = {}
     errors, problem = [], ""
