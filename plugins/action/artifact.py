@@ -12,6 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._command import answer, complaint
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand
+from ansible_collections.loadfleet.mlperf.plugins.plugin_utils._explained import explained
 
 MODULE = "loadfleet.mlperf.artifact"
 
@@ -22,6 +23,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_async = False
 
+    @explained
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask the host, send what it lacks, ask it to make the entry."""
         super().run(tmp, task_vars)

@@ -13,6 +13,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.loadfleet.mlperf.plugins.module_utils import _tree
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand
+from ansible_collections.loadfleet.mlperf.plugins.plugin_utils._explained import explained
 
 MODULE = "loadfleet.mlperf.bundle"
 
@@ -23,6 +24,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_async = False
 
+    @explained
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Compare, fetch, verify, rename."""
         super().run(tmp, task_vars)

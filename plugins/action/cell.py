@@ -17,6 +17,7 @@ from ansible.utils.display import Display
 from ansible_collections.loadfleet.mlperf.plugins.module_utils import _failure, _hidden
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._progress import FINAL_PHASES, Progress, pause
+from ansible_collections.loadfleet.mlperf.plugins.plugin_utils._explained import explained
 
 MODULE = "loadfleet.mlperf.cell"
 LONGEST_RETRY_S = 30.0
@@ -46,6 +47,7 @@ class ActionModule(ActionBase):
     # The process that runs the playbook; a task is a process in a session of its own and outlives it.
     _parent = 0
 
+    @explained
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Start or adopt the run, then watch it."""
         super().run(tmp, task_vars)

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.loadfleet.mlperf.plugins.plugin_utils._explained import explained
 
 # A shell's few milliseconds instead of a module's half second: the shorter the round trip, the better the answer.
 COMMAND = "date +%s.%N"
@@ -20,6 +21,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_async = False
 
+    @explained
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Measure several times; each round trip narrows what is possible."""
         super().run(tmp, task_vars)

@@ -11,6 +11,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.loadfleet.mlperf.plugins.module_utils import _gate
+from ansible_collections.loadfleet.mlperf.plugins.module_utils._connection import inline
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand, read_json
 
 POLICIES = ("fail", "drop", "replace")
@@ -68,6 +69,8 @@ class ActionModule(ActionBase):
             policy=policy,
             identical=boolean(args.get("identical", False)),
             forks=int(args.get("forks", 1)),
+            own={host: _limits(settings) for host, settings in (args.get("own") or {}).items()},
+            lost={host: _without(host, str(said)) for host, said in (args.get("lost") or {}).items()},
         )
 
     @staticmethod
@@ -89,3 +92,13 @@ class ActionModule(ActionBase):
 
 def _clock(clock: dict[str, Any]) -> dict[str, Any]:
     return {key: clock.get(key) for key in ("offset_ms", "uncertainty_ms")}
+
+
+def _limits(settings: dict[str, Any]) -> dict[str, Any]:
+    numbers = {key: float(settings[key]) for key in ("disk_mib", "memory_mib", "clock_ms") if key in settings}
+    return {**settings, **numbers}
+
+
+def _without(host: str, said: str) -> str:
+    """A message about a host, to be put behind its name."""
+    return inline(said[len(host) + 1 :] if said.startswith(host + " ") else said)

@@ -14,6 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._tuning import words
+from ansible_collections.loadfleet.mlperf.plugins.plugin_utils._explained import explained
 
 MODULE = "loadfleet.mlperf.platform_tuning"
 
@@ -26,6 +27,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_async = False
 
+    @explained
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resolve the profile, let the host do it, show what is worth knowing."""
         super().run(tmp, task_vars)

@@ -19,6 +19,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.loadfleet.mlperf.plugins.module_utils import _tree, _wheels
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import locked, sha256
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._source import project_digest, project_files
+from ansible_collections.loadfleet.mlperf.plugins.plugin_utils._explained import explained
 
 MODULE = "loadfleet.mlperf.venv"
 BUILD_PATIENCE_S = 600
@@ -30,6 +31,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_async = False
 
+    @explained
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask the host, send what it lacks, ask it to install."""
         super().run(tmp, task_vars)

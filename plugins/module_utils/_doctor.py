@@ -11,6 +11,7 @@ import os
 import re
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
+from ansible_collections.loadfleet.mlperf.plugins.module_utils._connection import explain
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._probe import Runner, gigabytes, read
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -235,31 +236,13 @@ def load(root: str) -> Optional[float]:
     return float(words[0]) if words else None
 
 
-# What a connection that failed says, and what mends it; the first match counts.
-CONNECTIONS = (
-    (r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED",
-     "compare the host's key with its administrator's, then add it: ssh-keyscan HOST >> ~/.ssh/known_hosts"),
-    (r"Permission denied|Invalid/incorrect (username/)?password|Authentication failed",
-     "have your public key in the account's authorized_keys; look at ansible_user and ansible_ssh_private_key_file"),
-    (r"Could not resolve|Name or service not known", "correct the name, or set ansible_host to its address"),
-    (r"Connection refused", "start sshd there, or set ansible_port"),
-    (r"timed out|No route to host|Network is unreachable", "see whether the host is up and its port 22 reachable"),
-    (r"interpreter .*not found|No such file or directory.*python|python[\d.]*: (command )?not found",
-     "install Python 3.8 or newer there (apt-get install python3), or set ansible_python_interpreter"),
-    (r"sudo|become", "let the account use sudo without a password, or set ansible_become_password"),
-    (r"No space left", "free some space on the host"),
-    (r"Read-only file system", "mount the host's disk writable"),
-)  # fmt: skip
-
-
-def connection(message: str) -> Dict[str, str]:
+def connection(message: str, host: str = "HOST", address: str = "") -> Dict[str, str]:
     """The one check of a host that cannot be looked at."""
-    lines = [part.strip() for part in message.strip().splitlines() if part.strip()] or ["no reason given"]
-    fix = next((fix for pattern, fix in CONNECTIONS if re.search(pattern, message)), "try: ansible HOST -m ping -vvv")
+    reason = explain(message, host, address)
     return {
         "check": "connection",
         "status": FAIL,
         "wanted": "a host that answers and has Python",
-        "seen": lines[0] if len(lines[0]) < 300 else lines[0][:297] + "...",
-        "fix": fix,
+        "seen": reason.seen,
+        "fix": reason.fix,
     }

@@ -111,14 +111,34 @@ def table(differences: List[Facts]) -> List[str]:
     return [("%-*s  %-*s  %s" % (widths[0], row[0], widths[1], row[1], row[2])).rstrip() for row in rows]
 
 
-def reasons(facts: Optional[Facts], clock: Optional[Facts], limits: Facts) -> List[str]:
+# What the gate needs to be told once: hosts that say different things are a mistake in the inventory.
+COMMON = ("fleet_gate_policy", "fleet_gate_drop_ok", "fleet_gate_spares", "fleet_gate_identical")
+
+
+def unsettled(own: Dict[str, Facts]) -> List[str]:
+    """Settings of the whole fleet that hosts disagree on, by group_vars or host_vars."""
+    found = []
+    for name in COMMON:
+        hosts: Dict[str, List[str]] = {}
+        for host, settings in own.items():
+            hosts.setdefault(str(settings.get(name)), []).append(host)
+        if len(hosts) > 1:
+            words = "; ".join("%s on %s" % (value or "empty", ", ".join(names)) for value, names in hosts.items())
+            found.append("%s differs between hosts: %s; fix: set it once, for all of them" % (name, words))
+    return found
+
+
+def reasons(facts: Optional[Facts], clock: Optional[Facts], limits: Facts, said: str = "") -> List[str]:
     """Why a host may not run, each with what to do about it; empty when it may.
 
     Args:
         facts: What the module probe measured; None for a host that is not there.
         clock: What the module clock measured.
         limits: `disk_mib`, `memory_mib`, `clock_ms`.
+        said: What was said of a host that is not there.
     """
+    if facts is None and said:
+        return [said]
     if facts is None:
         return ["it is out of reach or failed before; fix: see its first failure above"]
     found = []
@@ -161,6 +181,8 @@ def decide(
     policy: str,
     identical: bool,
     forks: int,
+    own: Optional[Dict[str, Facts]] = None,
+    lost: Optional[Dict[str, str]] = None,
 ) -> Facts:
     """Which hosts run.
 
@@ -173,14 +195,20 @@ def decide(
         policy: `fail`, `drop` or `replace`.
         identical: Whether hosts may not differ.
         forks: Ansible's.
+        own: Limits of single hosts, in the place of `limits`.
+        lost: What was said of hosts that are not there.
 
     Returns:
         `hosts` that run; `dropped` [{host, reasons}] and `replaced` [{host, by}]; `spares` that are not needed;
         `differences` between the hosts that run, `seen` between all that are there; `problems` that end the play.
     """
     order = members + spares
-    refused = {host: reasons(fleet.get(host), clocks.get(host), limits) for host in order}
-    problems: List[str] = []
+    own, lost = own or {}, lost or {}
+    refused = {
+        host: reasons(fleet.get(host), clocks.get(host), {**limits, **own.get(host, {})}, lost.get(host, ""))
+        for host in order
+    }
+    problems: List[str] = unsettled(own)
     seen = compare({host: fleet[host] for host in members if host in fleet})
     if identical:
         problems += _refuse_others(members, order, fleet, refused)

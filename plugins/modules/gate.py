@@ -40,6 +40,16 @@ options:
     description: By host, what M(loadfleet.mlperf.clock) returned.
     type: dict
     default: {}
+  own:
+    description:
+      - By host, its own C(disk_mib), C(memory_mib) and C(clock_ms) in the place of the options below; and
+        C(fleet_gate_policy) and the like, which have to be the same for all.
+    type: dict
+    default: {}
+  lost:
+    description: By host without O(facts), what was said of it.
+    type: dict
+    default: {}
   spares:
     description: Those of O(hosts) that run only in the place of another one.
     type: list
@@ -133,6 +143,8 @@ def main() -> None:
             "hosts": {"type": "list", "elements": "str", "required": True},
             "facts": {"type": "dict", "required": True},
             "clocks": {"type": "dict", "default": {}},
+            "own": {"type": "dict", "default": {}},
+            "lost": {"type": "dict", "default": {}},
             "spares": {"type": "list", "elements": "str", "default": []},
             "record": {"type": "str", "default": ""},
             "policy": {"type": "str", "choices": ["fail", "drop", "replace"], "default": "fail"},

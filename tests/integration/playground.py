@@ -52,6 +52,8 @@ class Site:
                     "ansible_python_interpreter": sys.executable,
                     "store_path": str(self.store / "{{ inventory_hostname }}"),
                     "results_path": str(self.results),
+                    # All hosts are this machine.
+                    "fleet_gate_one_machine_ok": True,
                     **self.variables,
                 },
                 "hosts": {host: self.host_variables.get(host, {}) for host in self.hosts},

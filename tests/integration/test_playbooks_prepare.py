@@ -57,7 +57,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"benchmark_workload": "bort"}, "use one of bert"),
     ({"benchmark_backend": "tensorflow"}, "benchmark_backend is tensorflow"),
     ({"submission_round": "v9.9"}, "submission_round is v9.9"),
-    ({"benchmark_scenaros": "Offline"}, "unknown benchmark_scenaros"),
+    ({"benchmark_scenaros": "Offline"}, "unknown variable benchmark_scenaros; fix: did you mean benchmark_scenarios?"),
     ({"benchmark_run_id": "../../etc"}, "benchmark_run_id is ../../etc"),
 ]
 

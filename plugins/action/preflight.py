@@ -1,0 +1,34 @@
+# Copyright (c) Loadfleet contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Checks the variables of a host on the controller; the host is not touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.loadfleet.mlperf.plugins.module_utils import _preflight
+from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """See the documentation of the module of the same name."""
+
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Look for names and values that do not exist. Never fails: `muster` says it for all hosts at once."""
+        super().run(tmp, task_vars)
+        args, names = self._task.args, [name for name in task_vars or {} if not name.startswith("_")]
+        options = _preflight.options(expand(str(args["roles"]))) if args.get("roles") else {}
+        problems, doubtful = _preflight.misspelt(names, options, list(args.get("facts") or []))
+        problems += _preflight.wrong(args.get("choices") or [])
+        problems += _preflight.run_id(str(args.get("run_id") or ""))
+        for one in doubtful:
+            display.warning(one)
+        return {"changed": False, "problems": problems}
