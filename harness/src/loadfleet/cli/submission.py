@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loadfleet.cli import echo_json
+from loadfleet.errors import NotReadyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from loadfleet.submission.tree import Generated, Request
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -172,24 +174,35 @@ def truncate(folder: Path, round_name: str, submitter: str, as_json: bool) -> No
 @click.argument("folder", metavar="DIR", type=_FOLDER)
 @_ROUND
 @_SUBMITTER
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the results table.")
+@click.option("--csv", "csv_file", type=_FILE, help="Write the accepted results in MLCommons' columns.")
+@click.option("--junit", "junit_file", type=_FILE, help="Write the verdict as a JUnit file.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes; by default one for each core.")
 @_OFFICIAL
 @_JSON
 def check(
-    folder: Path, round_name: str, submitter: str, csv_file: Path | None, official: Path | None, as_json: bool
+    folder: Path,
+    round_name: str,
+    submitter: str,
+    csv_file: Path | None,
+    junit_file: Path | None,
+    jobs: int | None,
+    official: Path | None,
+    as_json: bool,
 ) -> None:
     """Hold DIR against the rules of a round.
 
     Exit status: 0 accepted, 1 refused, 2 wrong input.
     """
-    from loadfleet import files  # noqa: PLC0415
+    from loadfleet.submission import junit as junit_of  # noqa: PLC0415
     from loadfleet.submission import official as mlcommons  # noqa: PLC0415
     from loadfleet.submission.check import check as run  # noqa: PLC0415
 
-    report = run(folder, round_name, submitter)
+    report = run(folder, round_name, submitter, jobs=jobs)
     verdicts = [] if official is None else mlcommons.run(official, folder, round_name, submitter)
     if csv_file is not None:
-        files.write_text(csv_file, report.csv())
+        _write(csv_file, report.csv())
+    if junit_file is not None:
+        junit_of.write(junit_file, report)
     accepted = report.accepted and all(v.accepted and v.results == len(report.rows) for v in verdicts)
     if as_json:
         echo_json({**report.as_json(), "accepted": accepted, "official": [verdict.as_json() for verdict in verdicts]})
@@ -249,6 +262,16 @@ def status(
     sys.exit(0 if complete else 1)
 
 
+def _write(path: Path, text: str) -> None:
+    from loadfleet import files  # noqa: PLC0415
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_text(path, text)
+    except OSError as error:
+        raise NotReadyError(f"{path} cannot be written: {error.strerror}") from error
+
+
 def _echo_generated(generated: Generated) -> None:
     click.echo(f"tree: {generated.tree} ({len(generated.cells)} cells)")
     for system in generated.systems:
@@ -265,11 +288,13 @@ def _echo_generated(generated: Generated) -> None:
 
 
 def _echo_report(report: Report) -> None:
+    from loadfleet.submission.checks.base import printable  # noqa: PLC0415
+
     for finding in report.findings:
         click.echo(finding.line())
     for row in report.rows:
         value = "no result" if row.value is None else f"{row.value:.6g} {row.unit}"
-        click.echo(f"{'accepted' if row.accepted else 'refused'} {row.path}: {value}")
+        click.echo(printable(f"{'accepted' if row.accepted else 'refused'} {row.path}: {value}"))
     click.echo(f"{sum(row.accepted for row in report.rows)} of {len(report.rows)} results accepted")
     click.echo(report.summary)
 

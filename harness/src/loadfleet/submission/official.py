@@ -23,7 +23,6 @@ _TOOLS = Path("tools") / "submission"
 # checker -> what starts it in tools/submission; `strict` is the monolithic checker kept beside the package for v6.x
 _CHECKERS = {"modular": ("-m", "submission_checker.main"), "strict": ("submission_checker_old.py",)}
 _COUNT = re.compile(r"Results=(\d+), NoResults=")
-_TIMEOUT_S = 1800
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,12 @@ class Verdict:
 
 
 def run(
-    inference: Path, tree: Path, round_name: str, submitter: str, checkers: Collection[str] = tuple(_CHECKERS)
+    inference: Path,
+    tree: Path,
+    round_name: str,
+    submitter: str,
+    checkers: Collection[str] = tuple(_CHECKERS),
+    timeout_s: float = 1800,
 ) -> list[Verdict]:
     """Verdicts of the checkers (modular, and strict where it is kept beside the package) on a tree.
 
@@ -59,10 +63,11 @@ def run(
     names = load(round_name).official_checkers
     if not names:
         raise InputError(f"MLCommons' checkers of today do not know {round_name}", fix="check without --official")
-    return [_one(tools, name, tree.resolve(), round_name, submitter) for name in names if name in checkers]
+    wanted = [name for name in names if name in checkers]
+    return [_one(tools, name, tree.resolve(), round_name, submitter, timeout_s) for name in wanted]
 
 
-def _one(tools: Path, name: str, tree: Path, round_name: str, submitter: str) -> Verdict:
+def _one(tools: Path, name: str, tree: Path, round_name: str, submitter: str, timeout_s: float) -> Verdict:
     python = os.environ.get(PYTHON_VARIABLE) or sys.executable
     with tempfile.TemporaryDirectory() as scratch:
         arguments = ["--input", str(tree), "--version", round_name, "--submitter", submitter]
@@ -76,7 +81,7 @@ def _one(tools: Path, name: str, tree: Path, round_name: str, submitter: str) ->
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                timeout=_TIMEOUT_S,
+                timeout=timeout_s,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Kind = Literal["file", "folder", "link", "special", "missing"]
 """`link`: a link that dangles, runs in a circle or leaves the submission; other links are what they lead to."""
 
-READ_LIMIT = 64 << 20
+READ_LIMIT = 16 << 20
 """Bytes that are read of a file at most; logs are streamed instead."""
 FOLDER_LIMIT = 50_000
 """Entries of a folder that are looked at; nobody submits more in one folder."""

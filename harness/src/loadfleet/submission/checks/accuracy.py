@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _HASH = re.compile(r"^hash=(\w+)\s*$", re.MULTILINE)
+_CUT = b"\n\n...\n\n"  # what truncation puts in place of the middle
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -93,7 +95,7 @@ class Score(Check):
 
 
 class Hash(Check):
-    """The full accuracy log's SHA-256 stands in accuracy.txt (the log itself is gone: only the form can be checked)."""
+    """The full accuracy log's SHA-256 stands in accuracy.txt; of a log that was cut only its form can be checked."""
 
     family: ClassVar[str] = "accuracy"
     over: ClassVar[type] = Result
@@ -112,6 +114,18 @@ class Hash(Check):
                 )
         if len(set(hashes)) > 1:
             yield self.error(path, "there is one hash", "truncate the full log again", f"{len(hashes)} hashes")
+        log = subject.accuracy_folder / "mlperf_log_accuracy.json"
+        limit = subject.rules.layout.accuracy_log_max_bytes
+        data = log.read_bytes(limit + 1)
+        if hashes and data and len(data) <= limit and _CUT not in data:
+            real = hashlib.sha256(data).hexdigest()
+            if hashes[-1] != real:
+                yield self.error(
+                    path,
+                    f"the hash is {real}, the SHA-256 of the log, which is whole",
+                    "score the log again",
+                    hashes[-1],
+                )
 
 
 class AccuracyFiles(Check):
