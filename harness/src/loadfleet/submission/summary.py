@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from loadfleet.submission.checks.accuracy import scores
 from loadfleet.submission.checks.base import shown
-from loadfleet.submission.checks.performance import measure
+from loadfleet.submission.checks.endpoints import endpoint_scores
+from loadfleet.submission.checks.measured import measure
 from loadfleet.submission.checks.power import design_power, measure_power
 
 if TYPE_CHECKING:
@@ -103,7 +104,9 @@ def row(result: Result) -> Row:
     """The row of a result, as if nothing spoke against it."""
     measured = measure(result)
     values = {}
-    if result.benchmark is not None and result.scenario is not None:
+    if result.endpoints:
+        values = endpoint_scores(result)
+    elif result.benchmark is not None and result.scenario is not None:
         targets = result.benchmark.targets_for(result.scenario)
         values = scores(result.rules, result.accuracy_folder / "accuracy.txt", targets)
     official = result.benchmark.name if result.benchmark else ""

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from loadfleet.catalogue import rounds
 from loadfleet.errors import InputError
 from loadfleet.files import sha256
-from loadfleet.results.history.power import mean_power_w
+from loadfleet.results.history.derived import SAMPLES_PER_QUERY
 from loadfleet.results.history.published import PublishedResult, digest_of, flavour_of, unit_of
 from loadfleet.submission.checks.accuracy import scores
 from loadfleet.submission.checks.base import Model, Result, Submission, Submitter, System, shown, subfolders
-from loadfleet.submission.checks.performance import inferred, measure
+from loadfleet.submission.checks.measured import inferred, measure
+from loadfleet.submission.checks.power import measure_power
 from loadfleet.submission.place import Disk, Place
 
 if TYPE_CHECKING:
@@ -271,18 +272,14 @@ def _number(result: Result, scenario: str) -> tuple[float, str, bool]:
 
 def _power(result: Result, scenario: str, *, inferred: bool) -> tuple[float | None, float | None]:
     """Mean power in W, or energy per query in mJ for the scenarios whose metric is a latency."""
-    if not (result.folder / "performance" / "power").is_dir():
+    measured = measure_power(result)
+    if measured is None:
         return None, None
-    log = result.performance
-    watts = mean_power_w(result.performance_folder / "spl.txt", log.text("power_begin"), log.text("power_end"))
-    if watts is None:
-        return None, None
-    if scenario not in {"SingleStream", "MultiStream"}:
-        return watts.mean, None
-    queries = log.number("result_query_count")
-    energy = watts.mean * watts.seconds * 1000 / queries if queries else None
-    # A MultiStream result made of a SingleStream log: eight samples make one query.
-    return None, energy and energy * (8 if inferred and scenario == "MultiStream" else 1)
+    if unit_of(measured.unit) == "W":
+        return measured.value, None
+    # The checks infer nothing for a model that the round does not know; here eight samples still make one query.
+    missed = inferred and not measured.inferred and scenario == "MultiStream"
+    return None, measured.value * (SAMPLES_PER_QUERY[scenario] if missed else 1)
 
 
 def _accuracy(result: Result, scenario: str) -> tuple[dict[str, float], bool | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from loadfleet.submission.checks.accuracy import AccuracyFiles, AccuracyLog, AccuracyRun, Hash, Score
 from loadfleet.submission.checks.base import Check, Finding, Submission
 from loadfleet.submission.checks.compliance import Compliance
+from loadfleet.submission.checks.endpoints import EndpointAudits, Endpoints
 from loadfleet.submission.checks.layout import ResultFiles, RootLayout, SubmitterFolders
 from loadfleet.submission.checks.measurements import Measurements
 from loadfleet.submission.checks.models import ModelMapping, ModelNames, Scenarios
@@ -35,6 +36,8 @@ ALL: tuple[type[Check], ...] = (
     Hash,
     AccuracyFiles,
     Compliance,
+    Endpoints,
+    EndpointAudits,
     PowerFiles,
     PowerSession,
     PowerReadings,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from loadfleet.submission import endpoints
 from loadfleet.submission.mllog import DetailLog, read_detail, read_summary
 from loadfleet.submission.place import Disk, Place
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 Severity = Literal["error", "warning"]
 
-_ENDPOINTS = ("config.yaml", "config.yml", "performance/result_summary.json", "accuracy/accuracy_results.json")
 
 _BEGINNING = 4096  # bytes
 
@@ -184,7 +184,10 @@ class Result:
     @cached_property
     def scenario(self) -> str | None:
         """The folder's scenario in its right spelling; None when it is no scenario."""
-        return self.rules.scenario(self.folder.name)
+        found = self.rules.scenario(self.folder.name)
+        if found is None and self.rules.endpoints is not None and self.endpoints:
+            return self.rules.endpoints.scenario_types.get(self.folder.name.lower())
+        return found
 
     @cached_property
     def measured_scenario(self) -> str | None:
@@ -200,7 +203,7 @@ class Result:
         if self.rules.endpoints is None:
             return False
         logs = (folder / "mlperf_log_detail.txt" for folder in (self.performance_folder, self.accuracy_folder))
-        return not any(log.exists() for log in logs) and any((self.folder / name).is_file() for name in _ENDPOINTS)
+        return not any(log.exists() for log in logs) and endpoints.present(self.folder)
 
     @property
     def has_power(self) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from loadfleet.submission.checks.base import Check, Finding, Result
+from loadfleet.submission.checks.measured import INFERRED, measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from loadfleet.catalogue.rounds import ComplianceTest, RoundModel
     from loadfleet.submission.mllog import DetailLog
     from loadfleet.submission.place import Place
-
-
-# What may be inferred from what, on edge systems (policies, "inferring scenario results"): measured -> folder
-_INFERRED = {("SingleStream", "MultiStream"), ("SingleStream", "Offline"), ("MultiStream", "Offline")}
 
 
 class LoadGenRun(Check):
@@ -157,7 +153,7 @@ class Metric(Check):
         ran, wanted = log.text("effective_scenario"), subject.rules.scenarios[subject.scenario].loadgen_scenario
         kind = subject.model.system.kind
         if ran != wanted:
-            if kind in {"edge", "combined"} and (ran, subject.scenario) in _INFERRED:
+            if kind in {"edge", "combined"} and (ran, subject.scenario) in INFERRED:
                 yield self.warning(
                     path, f"the result is inferred from {ran}", "measure the scenario for a better one", ran
                 )
@@ -182,41 +178,3 @@ class NetworkName(Check):
         if subject.division == "network" and "Network SUT" not in str(name):
             path = subject.performance_folder / "mlperf_log_detail.txt"
             yield self.error(path, 'sut_name holds "Network SUT"', "name the QDL so", name)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A performance result in the round's unit."""
-
-    value: float
-    unit: str
-    inferred: bool
-
-
-def measure(result: Result) -> Measured | None:
-    """The number of a result, inferred from another scenario's log where the rules allow; None when there is none."""
-    log, scenario, model = result.performance, result.scenario, result.benchmark
-    if scenario is None or model is None:
-        return None
-    rules = result.rules.result(model, scenario)
-    ran = log.text("effective_scenario")
-    if ran == result.rules.scenarios[scenario].loadgen_scenario:
-        value = log.number(rules.key)
-        return None if value is None else Measured(value / rules.divisor, rules.unit, inferred=False)
-    value = inferred(log, ran, scenario)
-    return None if not value else Measured(value, rules.unit, inferred=True)
-
-
-def inferred(log: DetailLog, ran: str, scenario: str) -> float | None:
-    """The checkers' formulae, in ms or samples/s: SingleStream -> MultiStream 8 x the 99th percentile estimate,
-    SingleStream -> Offline its rate without overhead, MultiStream -> Offline 8 / mean query latency.
-    """
-    if (ran, scenario) == ("SingleStream", "MultiStream"):
-        value = log.number("early_stopping_latency_ms")
-        return value and 8 * value / 1e6
-    if (ran, scenario) == ("SingleStream", "Offline"):
-        return log.number("result_qps_without_loadgen_overhead")
-    if (ran, scenario) == ("MultiStream", "Offline"):
-        mean = log.number("result_mean_query_latency_ns")
-        return 8e9 / mean if mean else None
-    return None

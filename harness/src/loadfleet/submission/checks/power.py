@@ -15,7 +15,7 @@ from loadfleet.submission.checks.base import (
     read_object,
     subfolders,
 )
-from loadfleet.submission.checks.performance import Measured, measure
+from loadfleet.submission.checks.measured import Measured, measure
 from loadfleet.submission.power import nameplate
 from loadfleet.submission.power.analyzer import between
 from loadfleet.submission.power.session import Session
