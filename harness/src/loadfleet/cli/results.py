@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from loadfleet.cli import _runs, echo_json, history
+from loadfleet.errors import InputError, NotReadyError
 
 _RUN = click.argument("run", metavar="RUN")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -51,26 +52,57 @@ def summary(run: str, results_path: Path, as_json: bool, color: bool | None) -> 
 
 
 @command.command()
-@_RUN
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
 @_WHERE
 @_JSON
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The page; report.html in the run's folder by default. summary.json is written beside it.",
+    help="The page. By default report.html in the folder of the run, of all runs when there are several.",
+)
+@click.option(
+    "--published/--no-published",
+    default=None,
+    help="Compare with imported results; by default where some were imported. Without RUN: a page of these alone.",
 )
 @_runs.JUNIT
-def report(run: str, results_path: Path, as_json: bool, output: Path | None, junit: Path | None) -> None:
-    """Write a self-contained HTML report of RUN, good or bad, and summary.json beside it."""
+def report(
+    runs: tuple[str, ...],
+    results_path: Path,
+    as_json: bool,
+    output: Path | None,
+    published: bool | None,
+    junit: Path | None,
+) -> None:
+    """Write a self-contained HTML report of each RUN, good or bad, and summary.json beside it.
+
+    Several runs make one page, with curves over every setting that differs between them.
+    """
     from loadfleet.results import junit as junit_file  # noqa: PLC0415
     from loadfleet.results.find import load_run  # noqa: PLC0415
-    from loadfleet.results.report import write_report  # noqa: PLC0415
+    from loadfleet.results.report import others, write_report  # noqa: PLC0415
 
-    loaded = load_run(run, results_path)
-    page, data = write_report(loaded, output)
+    if junit and len(runs) != 1:
+        raise InputError(f"--junit is for one run, {len(runs)} were given")
+    if not runs and not published:
+        raise InputError("no RUN was given", fix="Name a run, such as `latest`, or --published for imported results.")
+    loaded = [load_run(run, results_path) for run in runs]
+    rows = []
+    if published is not False:
+        try:
+            rows = others(loaded)
+        except NotReadyError as error:
+            if published:
+                raise
+            click.echo(f"no comparison with published results: {error.message}", err=True)
+    if published and not rows:
+        what = "of the models and scenarios of these runs" if loaded else "at all"
+        raise InputError(f"no published results {what} were imported", fix="See `loadfleet results import --help`.")
+    page = output or (loaded[0].path if len(loaded) == 1 else results_path) / "report.html"
+    page, data = write_report(loaded, page, rows)
     if junit:
-        junit_file.write(junit, loaded)
+        junit_file.write(junit, loaded[0])
     if as_json:
         echo_json({"report": str(page), "summary": str(data), "junit": str(junit) if junit else None})
     else:

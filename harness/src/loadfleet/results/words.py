@@ -63,3 +63,18 @@ def accuracy(value: Accuracy | None) -> str:
     if value.met is None:
         return f"{text}not judged: {value.samples:,} of {value.total:,} samples"
     return text + ("yes" if value.met else "no")
+
+
+def latency_unit(milliseconds: float) -> tuple[str, float]:
+    """The unit people would use for a latency, and what to divide milliseconds by."""
+    if milliseconds < 10_000:
+        return "ms", 1.0
+    return ("s", 1e3) if milliseconds < 600_000 else ("min", 6e4)
+
+
+def latency(milliseconds: float | None) -> str:
+    """A latency in ms, in s from 10 s on, in min from 10 min on."""
+    if milliseconds is None:
+        return "-"
+    unit, factor = latency_unit(milliseconds)
+    return quantity(milliseconds / factor, unit)

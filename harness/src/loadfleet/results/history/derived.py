@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from loadfleet.results.history.published import PublishedResult
 
 # What one query of a scenario holds, where the metric is a latency.
-_SAMPLES_PER_QUERY = {"SingleStream": 1, "MultiStream": 8}
+SAMPLES_PER_QUERY = {"SingleStream": 1, "MultiStream": 8}
 _THOUSAND = 1000
 
 FORMULAE = {
@@ -83,7 +83,7 @@ def _per_core(row: PublishedResult) -> Derived | None:
 
 
 def _per_watt(row: PublishedResult) -> Derived | None:
-    samples = _SAMPLES_PER_QUERY.get(row.scenario)
+    samples = SAMPLES_PER_QUERY.get(row.scenario)
     if row.lower_is_better and row.energy_mj and samples:
         formula = f"{samples} x 1000 / {words.quantity(row.energy_mj, 'mJ')}"
         return Derived("per_watt", samples * _THOUSAND / row.energy_mj, "Samples/s per W", formula)
