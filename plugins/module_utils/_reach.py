@@ -68,7 +68,7 @@ def reasons(facts: Facts, pythons: Sequence[str], disk_mib: float) -> List[Tuple
         pythons: Interpreters that were tried.
         disk_mib: Least free disk below the store, in MiB.
     """
-    return _python(facts, pythons) + _folders(facts) + _room(facts, disk_mib)
+    return _python(facts, pythons) + (_folders(facts) or _room(facts, disk_mib))
 
 
 def _python(facts: Facts, pythons: Sequence[str]) -> List[Tuple[str, str]]:

@@ -175,7 +175,7 @@ class Anchor:
             if host.wire.stdout is None or not host.wire.stdout.readline():
                 raise RefusedError("the relay did not start, see log/anchor")
 
-    def disk(self, name: str, path: str, size: int) -> None:
+    def disk(self, name: str, path: str, size: int, *, readonly: bool = False) -> None:
         """Mount a disk of so many bytes on a folder of a host, empty and the login user's; 0 takes it away."""
         host = self._host(name)
 
@@ -184,7 +184,22 @@ class Anchor:
             if size:
                 Path(path).mkdir(parents=True, exist_ok=True)
                 owner = f"size={size},mode=755,uid={base.USER_ID},gid={base.USER_ID}"
-                kernel.mount("tmpfs", path, "tmpfs", 0, owner)
+                kernel.mount("tmpfs", path, "tmpfs", kernel.MS_RDONLY if readonly else 0, owner)
+            else:
+                kernel.unmount(path, kernel.MNT_DETACH)
+
+        in_child(change)
+
+    def show(self, name: str, path: str, text: str) -> None:
+        """Let a host read this text in the place of a file, such as one of /proc; an empty one shows the file again."""
+        host = self._host(name)
+
+        def change() -> None:
+            kernel.enter(f"/proc/{host.pid}/ns/mnt", kernel.NEWNS)
+            if text:
+                source = Path("/run") / path.strip("/").replace("/", "-")
+                source.write_text(text, encoding="utf-8")
+                kernel.mount(source, path, "", kernel.MS_BIND)
             else:
                 kernel.unmount(path, kernel.MNT_DETACH)
 
@@ -239,7 +254,7 @@ class Anchor:
         verbs: dict[str, Callable[..., Any]] = {
             verb.__name__: verb
             for verb in (
-                self.start, self.kill, self.link, self.rate, self.delay, self.disk, self.clock, self.run, self.state
+                self.start, self.kill, self.link, self.rate, self.delay, self.disk, self.show, self.clock, self.run, self.state
             )
         }  # fmt: skip
         try:

@@ -178,9 +178,13 @@ class Lab:
         """Hold a host's frames for so long in each direction, so that a round trip takes twice that; 0 for no delay."""
         self._ask("delay", name=name, milliseconds=milliseconds)
 
-    def small_disk(self, name: str, path: str, size: int) -> None:
+    def small_disk(self, name: str, path: str, size: int, *, readonly: bool = False) -> None:
         """Put an empty disk of so many bytes, the login user's, on a folder of a host; 0 takes it away."""
-        self._ask("disk", name=name, path=path, size=size)
+        self._ask("disk", name=name, path=path, size=size, readonly=readonly)
+
+    def show(self, name: str, path: str, text: str) -> None:
+        """Let a host read this text in the place of a file, such as /proc/meminfo; an empty one shows the file again."""
+        self._ask("show", name=name, path=path, text=text)
 
     def clock(self, name: str, seconds: float) -> None:
         """Shift a host's clock, as the login user's sessions see it that begin from now on; 0 puts it right.
