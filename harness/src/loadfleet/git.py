@@ -130,8 +130,8 @@ def git(
         raise GitError(f"git {arguments[0]} took longer than an hour") from error
     if ended.returncode not in ok:
         said = public(blot(ended.stderr.decode("utf-8", "replace").strip(), hidden))
-        last = said.splitlines()[-1] if said else f"exit status {ended.returncode}"
-        raise GitError(f"git {arguments[0]} failed: {last}", output=said, fix=_advice(said))
+        why = _telling(said) or f"exit status {ended.returncode}"
+        raise GitError(f"git {arguments[0]} failed: {why}", output=said, fix=_advice(said))
     return blot(ended.stdout.decode("utf-8", "surrogateescape").rstrip("\n"), hidden)
 
 
@@ -145,6 +145,13 @@ def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
     }
     kept.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
     return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(env or {})}
+
+
+def _telling(said: str) -> str:
+    """The lines of an error that say what is wrong, on one line; the last one when none is marked."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    marked = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "ssh:"))]
+    return "; ".join(line.removeprefix("fatal: ").removeprefix("error: ") for line in (marked or lines[-1:])[:4])
 
 
 def _advice(said: str) -> str:

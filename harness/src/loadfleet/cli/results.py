@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from loadfleet.cli import _runs, echo_json, history
+from loadfleet.cli import _runs, echo_json, history, publishing
 from loadfleet.errors import InputError, NotReadyError
 
 _RUN = click.argument("run", metavar="RUN")
@@ -158,3 +158,5 @@ def show(run: str, results_path: Path, as_json: bool) -> None:
 
 command.add_command(history.import_)
 command.add_command(history.compare)
+command.add_command(publishing.publish)
+command.add_command(publishing.trace)

@@ -197,6 +197,15 @@ class Index:
         )
         return [_read(row) for row in found.fetchall()]
 
+    def with_digest(self, start: str) -> list[PublishedResult]:
+        """Results whose digest, or that of one of their files, begins with these hexadecimal digits."""
+        names = ", ".join(COLUMNS)
+        found = self._connection.execute(
+            f"SELECT {names} FROM published WHERE starts_with(digest, ?) OR contains(files, ?)",  # noqa: S608 - ours
+            [f"sha256:{start}", f'": "{start}'],
+        )
+        return [_read(row) for row in found.fetchall()]
+
     def count(self) -> int:
         """Rows, superseded ones too."""
         found = self._connection.execute("SELECT count(*) FROM published").fetchone()

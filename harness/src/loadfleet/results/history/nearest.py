@@ -66,7 +66,7 @@ def nearest(own: PublishedResult, rows: Iterable[PublishedResult], limit: int) -
 def why_none(own: PublishedResult, rows: Sequence[PublishedResult]) -> str:
     """Why nothing stands next to a result, and what comes closest; empty when something does."""
     if not rows:
-        return "no published result matches: the index is empty, or the filter leaves nothing"
+        return "the index has no result that matches (`loadfleet results import` fills it)"
     if any(comparable(own, row) for row in rows):
         return ""
     same = [row for row in rows if row.benchmark == own.benchmark]
