@@ -47,7 +47,8 @@ class ScenarioResult:
 class ScenarioRules:
     """Rules of a scenario that hold for every model.
 
-    `percentile` is the latency percentile that early stopping estimates; `loadgen_scenario` is what LoadGen calls it.
+    `percentile` is the latency percentile that early stopping estimates; `loadgen_scenario` is what LoadGen calls it;
+    `samples_per_query` is how many a query has where the rules fix that.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ScenarioRules:
     early_stopping: bool
     percentile: str | None
     loadgen_scenario: str
+    samples_per_query: int | None
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class ComplianceTest:
         accuracy_log: Whether the test's accuracy log is kept; `accuracy_files` lie beside it, and `fallback_files` when
             outputs are not deterministic: then accuracies may differ by `tolerance`, a share.
         performance_log: Whether the test is a performance run whose logs are kept.
+        apart: How much `faster` and `slower` than the performance run it may be, as shares.
         settings: Keys and values that show in the detail log that the audit file was used.
         seeds: Random seeds of the test where they are not the round's.
     """
@@ -94,6 +97,7 @@ class ComplianceTest:
     tolerance: float
     performance_log: bool
     settings: Mapping[str, Any]
+    apart: Mapping[str, float]
     seeds: Seeds | None
 
 
@@ -104,7 +108,7 @@ class RoundModel:
     Attributes:
         name: What the checker calls it (`bert-99`); `folder` is what its results folder is usually called.
         loadgen_name: Its name in mlperf.conf (`bert`); empty when LoadGen has none.
-        dataset_samples: Samples of the accuracy run (DS).
+        dataset_samples: Samples of the accuracy run (DS); 0 where nobody knows.
         performance_sample_count: Fewest samples that the performance run keeps loaded (PSC).
         offline_min_samples: Fewest samples of the Offline query (SPQ).
         targets: Accuracy bounds, all of which hold.
@@ -137,6 +141,7 @@ class RoundModel:
     token_latencies: bool
     targets_by_scenario: Mapping[str, tuple[Target, ...]]
     samples_by_scenario: Mapping[str, int]
+    own_percentile: str | None
 
     def target(self, metric: str | None = None) -> Target:
         """The bounds of `metric`, or of the model's first metric.
@@ -175,6 +180,8 @@ class Layout:
     accuracy_folders: tuple[str, ...]
     accuracy_log_max_bytes: int
     file_max_bytes: int
+    source_of_models: bool
+    unused_files: str
     scenario_spelling: str
 
 
@@ -265,6 +272,7 @@ class Round:
     system_fields: SystemFields
     measurement_fields: tuple[str, ...]
     scenarios: Mapping[str, ScenarioRules]
+    untouched_settings: Mapping[str, Any]
     aliases: Mapping[str, str]
     metric_patterns: Mapping[str, re.Pattern[str]]
     compliance_tests: Mapping[str, ComplianceTest]
@@ -300,6 +308,10 @@ class Round:
     def scenario(self, name: str) -> str | None:
         """The right spelling of a scenario, whatever the letter case; None if unknown."""
         return {known.lower(): known for known in self.scenarios}.get(name.lower())
+
+    def percentile(self, model: RoundModel, scenario: str) -> str | None:
+        """The latency percentile that counts for a model in a scenario (`"90"`); None where none does."""
+        return self.scenarios[scenario].percentile and (model.own_percentile or self.scenarios[scenario].percentile)
 
     def result(self, model: RoundModel, scenario: str) -> ScenarioResult:
         """Which number of the log counts for a model in a scenario."""
@@ -372,6 +384,7 @@ def _round(data: Mapping[str, Any]) -> Round:
         ),
         measurement_fields=tuple(data["measurement_fields"]),
         scenarios={name: _scenario(name, rules) for name, rules in data["scenarios"].items()},
+        untouched_settings=data["untouched_settings"],
         aliases=data["aliases"],
         metric_patterns={name: re.compile(rules["pattern"]) for name, rules in data["metrics"].items()},
         compliance_tests={name: _compliance(name, rules) for name, rules in data["compliance_tests"].items()},
@@ -388,6 +401,7 @@ def _scenario(name: str, rules: Mapping[str, Any]) -> ScenarioRules:
         early_stopping=rules["early_stopping"],
         percentile=rules.get("percentile"),
         loadgen_scenario=rules.get("loadgen_scenario", name),
+        samples_per_query=rules.get("samples_per_query"),
     )
 
 
@@ -408,6 +422,7 @@ def _compliance(name: str, rules: Mapping[str, Any]) -> ComplianceTest:
         tolerance=rules.get("tolerance", 0.0),
         performance_log=rules.get("performance_log", False),
         settings=rules.get("settings", {}),
+        apart=rules.get("apart", {}),
         seeds=Seeds(**rules["seeds"]) if "seeds" in rules else None,
     )
 
@@ -472,4 +487,5 @@ def _model(name: str, rules: Mapping[str, Any], min_duration_ms: int) -> RoundMo
             scenario: _targets(found) for scenario, found in rules.get("accuracy_by_scenario", {}).items()
         },
         samples_by_scenario=rules.get("accuracy_samples", {}),
+        own_percentile=rules.get("percentile"),
     )

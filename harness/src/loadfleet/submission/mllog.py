@@ -44,6 +44,16 @@ _TAIL = (
 _LINES = re.compile(
     rb"^(?:" + _HEAD + rb"(" + _NUMBER + rb"|" + _TEXT + rb"|true|false|null)" + _TAIL + rb"|(.+))$", re.MULTILINE
 )
+# what a run logs once; messages, errors and percentiles on the way to a result come often
+_ONCE = (
+    b"requested_",
+    b"effective_",
+    b"result_",
+    b"early_stopping_met",
+    b"early_stopping_latency",
+    b"power_",
+    b"qsl_rep",
+)
 _LIST_VALUE = b'"value": ['
 _LIST_HEAD = re.compile(_HEAD + rb"\[")
 _LIST_TAIL = re.compile(rb"\]" + _TAIL)
@@ -82,11 +92,13 @@ class DetailLog:
         values: key -> value.
         errors: Texts of the lines with `is_error`.
         problem: Why the file is not a detail log, in words; empty when it is one.
+        repeated: Settings and results that stand there again with another value: the log is not of one run.
     """
 
     values: Mapping[str, Any]
     errors: tuple[str, ...] = ()
     problem: str = ""
+    repeated: tuple[str, ...] = ()
 
     def integer(self, key: str) -> int | None:
         """The value as an integer, None when it is missing or something else."""
@@ -115,6 +127,7 @@ class _Reader:
     parsed: dict[str, Any] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     problem: str = ""
+    repeated: set[str] = field(default_factory=set)
     before: int = 0
     bad: int = 0
 
@@ -146,6 +159,10 @@ class _Reader:
                 continue
             if key not in raw:
                 raw[key] = value
+                if self.parsed and key.decode() in self.parsed:
+                    self._again(key, _value(value), self.parsed[key.decode()])
+            elif raw[key] != value:
+                self._again(key, value, raw[key])
             if is_error == b"true":
                 self._error(key.decode(), _value(value))
 
@@ -179,8 +196,10 @@ class _Reader:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self._bad(data, line, "is not a LoadGen entry")
             return
-        if raw_key not in self.raw:
-            self.parsed.setdefault(key, value)
+        if raw_key in self.raw:
+            self._again(raw_key, value, _value(self.raw[raw_key]))
+        else:
+            self._again(raw_key, value, self.parsed.setdefault(key, value))
         if is_error:
             self._error(key, value)
 
@@ -189,6 +208,10 @@ class _Reader:
         if not self.problem:
             number = self.before + data.count(b"\n", 0, data.find(line)) + 1
             self.problem = f"line {number} {problem}"
+
+    def _again(self, key: bytes, value: Any, before: Any) -> None:
+        if value != before and key.startswith(_ONCE):
+            self.repeated.add(key.decode())
 
     def _error(self, key: str, value: Any) -> None:
         if len(self.errors) < _ERROR_LIMIT:
@@ -224,7 +247,8 @@ def read_detail(path: Path | Place) -> DetailLog:
         return DetailLog({}, problem=f"cannot be read: {error.strerror}")
     if not reader.raw and not reader.parsed and not reader.problem:
         reader.problem = "is empty"
-    return DetailLog(LogValues(reader.raw, reader.parsed), tuple(reader.errors), reader.problem)
+    values = LogValues(reader.raw, reader.parsed)
+    return DetailLog(values, tuple(reader.errors), reader.problem, tuple(sorted(reader.repeated)))
 
 
 def _stream(handle: int, size: int, reader: _Reader) -> None:

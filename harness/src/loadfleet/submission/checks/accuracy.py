@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from loadfleet.submission.checks.base import Check, Finding, Result, plain_files, read_text
+from loadfleet.submission.checks.performance import one_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,7 @@ class AccuracyRun(Check):
             yield self.error(path, "every line is a LoadGen entry", "copy the log unchanged from the run", log.problem)
         for text in log.errors[:5]:
             yield self.error(path, "LoadGen logged no error", "mend the cause and run accuracy again", text)
+        yield from one_run(self, path, log)
         mode = log.text("effective_test_mode")
         if mode not in {"AccuracyOnly", "SubmissionRun"}:
             yield self.error(path, "the log is of an accuracy run", "copy the right log", mode)
@@ -43,7 +45,7 @@ class AccuracyRun(Check):
         wanted = subject.benchmark.samples_for(subject.scenario)
         counted = log.integer("effective_accuracy_sample_count")
         total = log.integer("qsl_reported_total_count")
-        if wanted not in {counted, total} or (counted is not None and counted < wanted):
+        if (wanted and wanted not in {counted, total}) or (counted is not None and counted < wanted):
             yield self.error(
                 path,
                 f"accuracy is measured on all {wanted} samples",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -130,6 +131,11 @@ class System:
         """`datacenter`, `edge` or `combined`, whatever the order of a combined type."""
         stated = self.description.get("system_type")
         return "combined" if isinstance(stated, str) and "," in stated else str(stated)
+
+    @property
+    def is_network(self) -> bool:
+        """Whether the description says that LoadGen and the system under test are on different nodes."""
+        return str(self.description.get("is_network")).lower() == "true"
 
     @cached_property
     def models(self) -> list[Model]:
@@ -304,6 +310,25 @@ def json_problem(path: Place) -> str | None:
     """Why a file is not a JSON object, in words; None when it is one."""
     value, problem = _read_json(path)
     return problem or (None if isinstance(value, dict) else "not a JSON object")
+
+
+def json_repeated(check: Check, path: Place) -> Iterator[Finding]:
+    """Keys of a JSON file that stand there again with another value: which of them counts depends on the reader."""
+    found: list[str] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for key, value in items:
+            if key in made and made[key] != value:
+                found.append(key)
+            made[key] = value
+        return made
+
+    data = path.read_bytes()
+    with suppress(ValueError, RecursionError):
+        json.loads((data or b"").decode("utf-8"), object_pairs_hook=pairs)
+    for key in found[:5]:
+        yield check.error(path, f"field {key} stands there once", "remove the wrong one", key)
 
 
 def _read_json(path: Place) -> tuple[Any, str]:

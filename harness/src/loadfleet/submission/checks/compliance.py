@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 from loadfleet.submission.checks.accuracy import scores
@@ -15,7 +16,7 @@ from loadfleet.submission.checks.base import (
     read_text,
     subfolders,
 )
-from loadfleet.submission.checks.performance import LoadGenRun, Settings
+from loadfleet.submission.checks.performance import LoadGenRun, NetworkName, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,7 @@ class Compliance(Check):
     def __init__(self, submission: Submission) -> None:
         super().__init__(submission)
         self._run, self._settings = LoadGenRun(submission), Settings(submission)
+        self._network = NetworkName(submission)
 
     def findings(self, subject: Result) -> Iterator[Finding]:
         rules, model = subject.rules, subject.benchmark
@@ -73,12 +75,20 @@ class Compliance(Check):
         for path in [*plain_files(run), *subfolders(run)]:
             if path.name not in layout.performance_files + layout.performance_optional:
                 yield self.error(path, "only LoadGen's logs may lie here", "remove it", path.name)
+        summary = run / "mlperf_log_summary.txt"
+        if summary.is_file() and (stated := subject.summary(run).get("Result is")) != "VALID":
+            yield self.error(summary, "the summary says: Result is : VALID", f"run {test.name} again", stated or "")
+        if not (run / "mlperf_log_detail.txt").is_file():
+            return
         log = subject.log(run)
+        yield from self._run.log(run, log)
         if not log.values:
             return
-        yield from self._run.log(run, log)
         yield from self._settings.log(subject, run, log, model, test)
         yield from self._audited(subject, test, run, log)
+        yield from self._apart(subject, test, run, log)
+        if subject.division == "network" or subject.model.system.is_network:
+            yield from self._network.log(run, log)
 
     def _audited(self, subject: Result, test: ComplianceTest, run: Place, log: DetailLog) -> Iterator[Finding]:
         """The log is of this test: its scenario, and the settings of its audit file."""
@@ -97,6 +107,20 @@ class Compliance(Check):
                 "copy the right run",
                 log.values.get("effective_scenario"),
             )
+
+    def _apart(self, subject: Result, test: ComplianceTest, run: Place, log: DetailLog) -> Iterator[Finding]:
+        """Whatever the verification says: the logs themselves are of about the same performance."""
+        scenario = subject.rules.scenario(log.text("effective_scenario"))
+        if scenario is None or not test.apart:
+            return
+        key, unit = subject.rules.scenarios[scenario].result.key, subject.rules.scenarios[scenario].result.unit
+        before, after = subject.performance.number(key), log.number(key)
+        if not before or not after:
+            return
+        faster = (before / after if unit.startswith("Latency") else after / before) - 1
+        if faster > test.apart.get("faster", math.inf) or -faster > test.apart.get("slower", math.inf):
+            words = f"{test.name} is as fast as the performance run ({key}: {before:g})"
+            yield self.error(run / "mlperf_log_detail.txt", words, "run both again", f"{after:g}")
 
     def _passed(self, subject: Result, model: RoundModel, test: ComplianceTest, folder: Place) -> Iterator[Finding]:
         for name in test.verify:

@@ -12,6 +12,7 @@ from loadfleet.submission.checks.base import (
     Submitter,
     is_text_file,
     plain_files,
+    read_text,
     subfolders,
 )
 
@@ -65,9 +66,7 @@ class SubmitterFolders(Check):
         if not source.is_dir():
             yield self.error(source, f"{layout.source}/ holds the code of every model", "add it")
         else:
-            for name in sorted({model.folder.name for system in subject.systems for model in system.models}):
-                if not (source / name).exists():
-                    yield self.warning(source / name, "every model has its code", "add it, or a README that says where")
+            yield from self._sources(subject, source)
         documents = (folder / "documentation" / "calibration.md", folder / "calibration.md")
         if not any(is_text_file(path) for path in documents):
             needed = subject.division in layout.calibration_divisions
@@ -77,6 +76,15 @@ class SubmitterFolders(Check):
             )
         for path in plain_files(folder / "results"):
             yield self.warning(path, "results/ holds folders of systems", "remove it")
+
+    def _sources(self, subject: Submitter, source: Place) -> Iterator[Finding]:
+        report = self.error if subject.rules.layout.source_of_models else self.warning
+        for name in sorted({model.folder.name for system in subject.systems for model in system.models}):
+            path = source / name
+            if path.is_file():  # holds the name of the folder that is meant
+                path = source / (read_text(path).strip() or name)
+            if not path.is_dir():
+                yield report(source / name, "every model has its code", "add it, or a README that says where")
 
 
 class ResultFiles(Check):

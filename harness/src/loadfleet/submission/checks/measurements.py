@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from loadfleet.submission.checks.base import Check, Finding, Result, is_text_file, json_problem
+from loadfleet.submission.checks.base import Check, Finding, Result, is_text_file, json_problem, json_repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +34,7 @@ class Measurements(Check):
         if problem is not None:
             yield self.error(path, "the measurements file is a JSON object", "write it", problem)
             return
+        yield from json_repeated(self, path)
         for name in subject.rules.measurement_fields:
             if name not in subject.measurements:
                 yield self.error(path, f"field {name} is missing", f"add {name}")

@@ -11,6 +11,7 @@ from loadfleet.submission.checks.base import (
     Submitter,
     System,
     json_problem,
+    json_repeated,
     plain_files,
     subfolders,
 )
@@ -35,6 +36,7 @@ class ModelMapping(Check):
         problem = json_problem(path)
         if problem is not None:
             yield self.error(path, "model_mapping.json is a JSON object", "correct it", problem)
+        yield from json_repeated(self, path)
         for name, official in sorted(subject.mapping.items()):
             if subject.rules.resolve(official) is None:
                 yield self.error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, ClassVar
 
 from loadfleet.submission.checks.base import Check, Finding, Result
@@ -13,6 +14,17 @@ if TYPE_CHECKING:
     from loadfleet.catalogue.rounds import ComplianceTest, RoundModel
     from loadfleet.submission.mllog import DetailLog
     from loadfleet.submission.place import Place
+
+
+_NETWORK_SUT = "Network SUT"
+_ESTIMATES = ("SingleStream", "MultiStream")  # whose result is early stopping's estimate
+
+
+def one_run(check: Check, path: Place, log: DetailLog) -> Iterator[Finding]:
+    """Settings and results stand in a log once: which of several counts would depend on the reader."""
+    for key in log.repeated[:5]:
+        words = f"the log is of one run: {key} stands there once"
+        yield check.error(path, words, "copy the log unchanged from the run", log.values.get(key))
 
 
 class LoadGenRun(Check):
@@ -40,6 +52,7 @@ class LoadGenRun(Check):
         path = folder / "mlperf_log_detail.txt"
         if log.problem:
             yield self.error(path, "every line is a LoadGen entry", "copy the log unchanged from the run", log.problem)
+        yield from one_run(self, path, log)
         for text in log.errors[:5]:
             yield self.error(path, "LoadGen logged no error", "mend the cause and measure again", text)
         validity = log.values.get("result_validity")
@@ -90,6 +103,11 @@ class Settings(Check):
         fixed = model.equal_issue and subject.division in rules.equal_issue_divisions
         if fixed and log.values.get("effective_sample_concatenate_permutation") is not True:
             yield self.error(path, f"{model.name} issues every sample equally often", "use mlperf.conf's settings")
+        for key, value in rules.untouched_settings.items():
+            found = log.values.get(key, value)
+            if found != value and key not in (test.settings if test else {}):
+                words = f"{key} is {json.dumps(value)} in a performance run"
+                yield self.error(path, words, "measure with the round's settings, without an audit file", found)
         if model.token_latencies and log.values.get("requested_use_token_latencies") is not True:
             yield self.error(path, f"{model.name} measures token latencies", "set use_token_latencies")
 
@@ -110,6 +128,7 @@ class Latency(Check):
         if scenario is None or model is None:
             return
         path = subject.performance_folder / "mlperf_log_detail.txt"
+        yield from self._percentile(subject, path, log, scenario)
         stopping = subject.rules.scenarios[scenario].early_stopping
         if stopping and log.values.get("early_stopping_met") is not True:
             told = log.values.get("early_stopping_result") or log.values.get("early_stopping_met")
@@ -137,6 +156,25 @@ class Latency(Check):
                     "lower the load",
                     value and value / 1e6,
                 )
+
+    def _percentile(self, subject: Result, path: Place, log: DetailLog, scenario: str) -> Iterator[Finding]:
+        """The estimate is of the round's percentile, from queries of the round's size, and from enough of them."""
+        rules = subject.rules.scenarios[scenario]
+        samples = log.number("effective_samples_per_query")
+        if rules.samples_per_query is not None and samples is not None and samples != rules.samples_per_query:
+            words = f"a query of {scenario} has {rules.samples_per_query} samples"
+            yield self.error(path, words, "measure with the round's settings", samples)
+        wanted = subject.benchmark and subject.rules.percentile(subject.benchmark, scenario)
+        share = log.number("effective_target_latency_percentile")
+        if wanted and share is not None and 100 * share < float(wanted) - 1e-6:
+            words = f"latency in {scenario} is that of the {wanted}th percentile"
+            yield self.error(path, words, "measure with the round's settings", f"{100 * share:g}")
+        fewest = subject.rules.early_stopping_min_queries.get(wanted or "")
+        queries = log.number("result_query_count")
+        estimated = subject.scenario in _ESTIMATES and scenario in _ESTIMATES
+        if estimated and fewest is not None and queries is not None and queries < fewest:
+            words = f"an estimate of the {wanted}th percentile needs {fewest} queries"
+            yield self.error(path, words, "measure longer: more queries are needed", queries)
 
 
 class Metric(Check):
@@ -168,13 +206,18 @@ class Metric(Check):
 
 
 class NetworkName(Check):
-    """In the network division the system under test is named so in the log."""
+    """Where the system is measured over a network, the system under test is named so in every performance log."""
 
     family: ClassVar[str] = "performance"
     over: ClassVar[type] = Result
 
     def findings(self, subject: Result) -> Iterator[Finding]:
-        name = subject.performance.values.get("sut_name")
-        if subject.division == "network" and "Network SUT" not in str(name):
-            path = subject.performance_folder / "mlperf_log_detail.txt"
-            yield self.error(path, 'sut_name holds "Network SUT"', "name the QDL so", name)
+        if subject.division != "network" and not subject.model.system.is_network:
+            return
+        yield from self.log(subject.performance_folder, subject.performance)
+
+    def log(self, folder: Place, log: DetailLog) -> Iterator[Finding]:
+        name = log.values.get("sut_name")
+        if _NETWORK_SUT not in str(name):
+            path = folder / "mlperf_log_detail.txt"
+            yield self.error(path, f'sut_name holds "{_NETWORK_SUT}"', "name the QDL so", name)

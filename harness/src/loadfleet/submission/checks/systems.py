@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from loadfleet.submission.checks.base import Check, Finding, Submitter, System, json_problem, plain_files
+from loadfleet.submission.checks.base import (
+    Check,
+    Finding,
+    Submitter,
+    System,
+    json_problem,
+    json_repeated,
+    plain_files,
+    subfolders,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +33,7 @@ class SystemDescription(Check):
         if problem is not None:
             yield self.error(path, "every system has a description in JSON", "write it", problem)
             return
+        yield from json_repeated(self, path)
         description, fields = subject.description, subject.rules.system_fields
         network = description.get(_NETWORK)
         wanted = fields.everything + (fields.network if network else ())
@@ -62,27 +72,28 @@ class SystemDescription(Check):
         if value is not None and not (isinstance(value, str) and value.lower() in {"true", "false"}):
             yield self.error(path, 'is_network is the text "True" or "False"', "quote it", value)
             return
-        is_network = isinstance(value, str) and value.lower() == "true"
-        if is_network != (division == "network") and (is_network or division == "network"):
-            yield self.error(
-                path,
-                "is_network is True in the network division and nowhere else",
-                "correct it or move the system",
-                value,
-            )
+        # the open division may measure over a network too; NetworkName looks at its logs
+        if division != "open" and subject.is_network != (division == "network"):
+            words = "is_network is True in the network division and not in closed"
+            yield self.error(path, words, "correct it or move the system", value)
 
 
 class SystemsWithoutResults(Check):
-    """Every description belongs to results."""
+    """Every description belongs to results, and so does every folder of measurements where these lie apart."""
 
     family: ClassVar[str] = "system description"
     over: ClassVar[type] = Submitter
 
     def findings(self, subject: Submitter) -> Iterator[Finding]:
-        names = {system.name for system in subject.systems}
+        layout, names = subject.rules.layout, {system.name for system in subject.systems}
+        report = self.error if layout.unused_files == "error" else self.warning
         for path in plain_files(subject.folder / "systems"):
             if path.suffix == ".json" and path.stem not in names:
-                yield self.error(path, f"there are no results of system {path.stem}", "remove it or add the results")
+                yield report(path, f"there are no results of system {path.stem}", "remove it or add the results")
+        for top in sorted({layout.measurements.split("/")[0], layout.compliance.split("/")[0]} - {"results"}):
+            for path in subfolders(subject.folder / top):
+                if path.name not in names:
+                    yield report(path, f"there are no results of system {path.name}", "remove it or add the results")
 
 
 def _is_count(value: Any) -> bool:
