@@ -90,7 +90,7 @@ def _folders(results: tuple[str, ...], results_path: Path) -> list[Path]:
 
 @click.group()
 def command() -> None:
-    """Generate, truncate, check and pack a submission.
+    """Generate, truncate, check, pack and report a submission.
 
     RESULTS are runs (results/<run id>, a run id or `latest`), any number of them: of one system, model, scenario and
     mode the newest submittable result counts. DIR is a folder that holds open/, closed/ or network/.
@@ -235,6 +235,49 @@ def pack(folder: Path, output: Path, round_name: str, submitter: str, as_json: b
     else:
         click.echo(f"{packed.archive}\n{report.summary}")
     sys.exit(0 if report.accepted else 1)
+
+
+@command.command()
+@click.argument("source", metavar="SUMMARY.csv|DIR", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=_FOLDER, help="Folder of the report; by default that of SUMMARY.csv, or `report`.")
+@_ROUND
+@click.option("--submitter", default="", help="For DIR: whose submission.")
+@click.option("--repository", default="", help="Where the submission is published, for links: https://host/owner/name.")
+@click.option("--branch", default="main", show_default=True, help="Branch of that repository.")
+@_JSON
+def report(
+    source: Path, output: Path | None, round_name: str, submitter: str, repository: str, branch: str, as_json: bool
+) -> None:
+    """Write the final report: the accepted results as XLSX, JSON, HTML and CSV.
+
+    Exit status: 0 written, 1 written and something of DIR is refused, 2 wrong input or no result.
+    """
+    from loadfleet.errors import InputError  # noqa: PLC0415
+    from loadfleet.submission.check import check as run  # noqa: PLC0415
+    from loadfleet.submission.final.source import parse, read  # noqa: PLC0415
+    from loadfleet.submission.final.table import Links  # noqa: PLC0415
+    from loadfleet.submission.final.write import write  # noqa: PLC0415
+
+    accepted, stem = True, "summary"
+    if source.is_dir():
+        if not submitter:
+            raise InputError(f"whose submission in {source} is meant?", fix="add --submitter NAME")
+        checked = run(source, round_name, submitter)
+        rows, accepted = parse(checked.csv(), str(source)), checked.accepted
+    else:
+        rows, stem = read(source), source.stem
+    folder = output or (Path("report") if source.is_dir() else source.parent)
+    written = write(rows, folder, stem, Links(repository, branch), with_csv=folder / f"{stem}.csv" != source)
+    if as_json:
+        files = [str(path) for path in written.files]
+        echo_json({"files": files, "results": written.results, "sheets": written.sheets, "accepted": accepted})
+    else:
+        click.echo(f"{written.results} results, {len(written.sheets)} tables: {', '.join(written.sheets)}")
+        for path in written.files:
+            click.echo(str(path))
+        if not accepted:
+            click.echo("something is refused and left out; see loadfleet submission check")
+    sys.exit(0 if accepted else 1)
 
 
 @command.command()
