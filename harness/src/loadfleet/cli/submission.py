@@ -266,6 +266,8 @@ def report(
         rows, accepted = parse(checked.csv(), str(source)), checked.accepted
     else:
         rows, stem = read(source), source.stem
+    if repository and not repository.startswith("https://"):
+        raise InputError(f"--repository {repository} is no https:// address", fix="name it as a browser does")
     folder = output or (Path("report") if source.is_dir() else source.parent)
     written = write(rows, folder, stem, Links(repository, branch), with_csv=folder / f"{stem}.csv" != source)
     if as_json:

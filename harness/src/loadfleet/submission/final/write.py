@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from loadfleet.submission.final.table import Links
 
 IDS = "ids.json"
+_LEAD = ("Submitter", "System", "Used model", "Accuracy")  # what stands before the results on a page
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -79,10 +80,12 @@ def page(sheets: Sequence[table.Sheet], rows: Sequence[Mapping[str, str]]) -> st
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["figure"] = _figure
+    environment.filters |= {"figure": _figure, "zip": zip}
     rounds = ", ".join(sorted({row["version"] for row in rows}))
     submitters = ", ".join(sorted({row["Organization"] for row in rows}))
-    return environment.get_template("final.html.j2").render(sheets=sheets, rounds=rounds, submitters=submitters)
+    return environment.get_template("final.html.j2").render(
+        sheets=sheets, rounds=rounds, submitters=submitters, lead=_LEAD
+    )
 
 
 def _figure(value: float) -> str:
