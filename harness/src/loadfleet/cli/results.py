@@ -21,6 +21,18 @@ _WHERE = click.option(
 )
 
 
+def _formats(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    """`export --list`."""
+    if not wanted or context.resilient_parsing:
+        return
+    from loadfleet.results import exporters  # noqa: PLC0415
+
+    helps = exporters.helps()
+    width = max(map(len, helps))
+    click.echo("\n".join(f"{name.ljust(width)}  {text}" for name, text in helps.items()))
+    context.exit()
+
+
 @click.group()
 def command() -> None:
     """Read results: table, report, comparison with each other and with published ones.
@@ -107,6 +119,45 @@ def report(
         echo_json({"report": str(page), "summary": str(data), "junit": str(junit) if junit else None})
     else:
         click.echo(page)
+
+
+@command.command()
+@_RUN
+@_WHERE
+@_JSON
+@click.option("--format", "name", required=True, metavar="NAME", help="The format; --list names all.")
+@click.option(
+    "--list", "listing", is_flag=True, is_eager=True, expose_value=False, callback=_formats, help="List the formats."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file; standard output by default.",
+)
+def export(run: str, results_path: Path, as_json: bool, name: str, output: Path | None) -> None:
+    """Write RUN in the format of another tool: a file, or standard output.
+
+    `wandb` sends it to a service instead and prints where it went.
+    """
+    from loadfleet.files import write_bytes  # noqa: PLC0415
+    from loadfleet.results import exporters  # noqa: PLC0415
+    from loadfleet.results.find import load_run  # noqa: PLC0415
+
+    if output and not output.parent.is_dir():
+        raise InputError(f"no folder {output.parent} for the export", fix="Create it, or choose another --output.")
+    loaded = load_run(run, results_path)
+    text = exporters.export(name, loaded)
+    if output:
+        try:
+            write_bytes(output, text.encode())
+        except OSError as error:
+            raise NotReadyError(f"{output} cannot be written: {error.strerror}") from error
+    if as_json:
+        echo_json({"run_id": loaded.run_id, "format": name, "output": str(output) if output else None, "text": text})
+    elif not output:
+        # As bytes: CSV ends its lines in CR LF everywhere.
+        click.echo(text.encode(), nl=False)
 
 
 @command.command("list")
