@@ -304,3 +304,54 @@ def test_power_between_two_instants(tmp_path: Path) -> None:
     assert between(place(tmp_path / "none.txt"), begin, end).watts is None
     assert instant("13-45-2024 13:43:02.500") is None
     assert instant("words") is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("bert.Offline.target_qps=20\n", "line 1 is `model.scenario.key = value`"),
+        ("# fine\nbert.Offline.target_qps = 20 # fast\n", "line 2 is `model.scenario.key = value`"),
+        ("*.*.min_duration = 60000\n", "min_duration is 600000"),
+        ("*.*.min_duration = 600000\nbert.Offline.min_duration = 1\n", "min_duration is 600000"),
+        ("*.Offline.target_latency_percentile = 90\n", "target_latency_percentile is 0.99"),
+    ],
+)
+def test_user_conf_that_was_not_measured_with(lines: str, words: str, submission: Path) -> None:
+    tree = Tree(submission, "open")
+    (tree.offline / "user.conf").write_text(lines)
+
+    report = check(submission, "v6.1", "Example")
+
+    assert report.accepted
+    assert [f.severity for f in report.findings if words in f.rule and f.file.endswith("Offline/user.conf")] == [
+        "warning"
+    ]
+
+
+def test_user_conf_in_other_words_is_fine(submission: Path) -> None:
+    tree = Tree(submission, "open")
+    lines = [
+        "# comment",
+        "",
+        "bert.Server.min_duration = 1",
+        "*.*.min_duration = 1",
+        "*.Offline.min_duration = 0x927C0",
+    ]
+    (tree.offline / "user.conf").write_text(
+        "\n".join([*lines, "resnet50.*.min_duration = 7", "*.*.other = text"]) + "\n"
+    )
+
+    found = check(submission, "v6.1", "Example").findings
+
+    assert [finding for finding in found if finding.file.endswith("user.conf")] == []
+
+
+@pytest.mark.parametrize(("last", "severities"), [("90.6", ["warning"]), ("89.0", ["error", "warning"]), ("90.5", [])])
+def test_a_score_stated_twice(last: str, severities: list[str], accepted_closed: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(accepted_closed, tmp_path / "tree"))
+    path = Tree(root, "closed").offline / "accuracy" / "accuracy.txt"
+    path.write_text(f'{{"exact_match": 80.0, "f1": {last}}}\n' + path.read_text())
+
+    found = [finding for finding in check(root, "v6.1", "Example").findings if "F1 " in finding.rule]
+
+    assert sorted(finding.severity for finding in found) == severities

@@ -7,7 +7,7 @@ from loadfleet.submission.checks.base import Check, Finding, Submission
 from loadfleet.submission.checks.compliance import Compliance
 from loadfleet.submission.checks.endpoints import EndpointAudits, Endpoints
 from loadfleet.submission.checks.layout import ResultFiles, RootLayout, SubmitterFolders
-from loadfleet.submission.checks.measurements import Measurements
+from loadfleet.submission.checks.measurements import Measurements, UserConf
 from loadfleet.submission.checks.models import ModelMapping, ModelNames, Scenarios
 from loadfleet.submission.checks.names import Names
 from loadfleet.submission.checks.performance import Latency, LoadGenRun, Metric, NetworkName, Settings
@@ -24,6 +24,7 @@ ALL: tuple[type[Check], ...] = (
     ModelNames,
     Scenarios,
     Measurements,
+    UserConf,
     ResultFiles,
     LoadGenRun,
     Settings,

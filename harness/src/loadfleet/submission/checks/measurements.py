@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from loadfleet.submission.checks.base import Check, Finding, Result, is_text_file, json_problem, json_repeated
+from loadfleet.submission import user_conf
+from loadfleet.submission.checks.base import (
+    Check,
+    Finding,
+    Result,
+    is_text_file,
+    json_problem,
+    json_repeated,
+    read_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,3 +49,31 @@ class Measurements(Check):
                 yield self.error(path, f"field {name} is missing", f"add {name}")
             elif not subject.measurements[name]:
                 yield self.error(path, f"field {name} needs a value", f"describe {name}", subject.measurements[name])
+
+
+class UserConf(Check):
+    """user.conf is one that LoadGen understands, and the one that was measured with."""
+
+    family: ClassVar[str] = "measurements"
+    over: ClassVar[type] = Result
+
+    def findings(self, subject: Result) -> Iterator[Finding]:
+        path = subject.beside(subject.rules.layout.measurements) / "user.conf"
+        if subject.endpoints or not path.is_file():
+            return
+        settings, ignored = user_conf.read(read_text(path))
+        for number, line in ignored[:5]:
+            words = f"line {number} is `model.scenario.key = value`, else LoadGen passes it over"
+            yield self.warning(path, words, "mend it; a comment is a line of its own", line)
+        log, model, scenario = subject.performance, subject.benchmark, subject.performance.text("effective_scenario")
+        if model is None or not scenario:
+            return
+        names = (model.loadgen_name, f"{model.loadgen_name}-{str(subject.scenario).lower()}")
+        for key, setting in user_conf.effective(settings, names, scenario).items():
+            shown, wanted = log.values.get(user_conf.LOGGED.get(key, "")), setting.number
+            if not isinstance(shown, int | float) or wanted is None:
+                continue
+            stated = wanted / 100 if key.endswith("percentile") else wanted
+            if abs(float(shown) - stated) > 1e-9 * max(1.0, abs(stated)):
+                words = f"{key} is {shown:g}, as the log of the performance run shows"
+                yield self.warning(path, words, "submit the file that was measured with", setting.value)
