@@ -57,7 +57,7 @@ def rows(
 
 
 def own(run: RunResults, price_eur: float | None = None) -> list[PublishedResult]:
-    """Performance results of a run of ours as rows, `origin` "own": see `loadfleet.results.history.own`."""
-    from loadfleet.results.history.own import own as read  # noqa: PLC0415
+    """Performance results of a run of ours as rows, `origin` "own": see `loadfleet.results.history.ours`."""
+    from loadfleet.results.history.ours import own as read  # noqa: PLC0415
 
     return read(run, price_eur)

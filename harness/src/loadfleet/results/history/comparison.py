@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from loadfleet.errors import InputError
 from loadfleet.results.history.derived import FORMULAE, derive
 from loadfleet.results.history.nearest import Near, nearest, why_none
-from loadfleet.results.history.own import own as rows_of
+from loadfleet.results.history.ours import own as rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -37,7 +37,7 @@ def publish(
         InputError: `to` or `branch` makes no sense.
         NotReadyError: git failed, or the remote refuses.
     """
-    if branch and not re.fullmatch(r"(?!-)(?!.*(\.\.|//|@\{|\.lock$))[\w./+-]+(?<![/.])", branch):
+    if branch and not re.fullmatch(r"(?![-/.])(?!.*(\.\.|//|@\{|\.lock$))[\w./+-]+(?<![/.])", branch):
         raise InputError(f"{branch!r} is no name of a branch")
     if is_url(to) and not Path(to).exists():
         return remotes.publish(Remote.of(to), branch, files, folders, message)

@@ -15,7 +15,7 @@ from loadfleet.errors import InputError, NotReadyError
 from loadfleet.files import write_json
 from loadfleet.files import write_text as write_file
 from loadfleet.results import words
-from loadfleet.results.history.own import own as own_results
+from loadfleet.results.history.ours import own as own_results
 from loadfleet.results.report import cells, charts, published, sweep, throughput
 from loadfleet.results.summary import HEADINGS, row, summarise
 

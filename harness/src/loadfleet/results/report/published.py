@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from loadfleet.results import history, words
 from loadfleet.results.history.derived import FORMULAE, accelerators, derive
 from loadfleet.results.history.nearest import nearest, why_none
-from loadfleet.results.history.own import own as own_results
+from loadfleet.results.history.ours import own as own_results
 from loadfleet.results.report import charts
 
 if TYPE_CHECKING:
