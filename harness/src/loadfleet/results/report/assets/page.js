@@ -8,6 +8,8 @@
     return element;
   };
 
+  document.querySelector(".scriptless").remove();
+
   // Drawings: one after the other, so that a page of hundreds stays usable; what is in view goes first.
   const waiting = new Set(document.querySelectorAll(".drawing"));
   const quiet = { labelColor: "var(--quiet)", titleColor: "var(--quiet)", titleFontWeight: "normal", labelFontSize: 12, titleFontSize: 12 };
@@ -108,13 +110,13 @@
     };
     const tools = make("div", { class: "tools", role: "group", "aria-label": "Filter and sort" });
     const count = make("output", {});
-    const words = make("input", { type: "search", placeholder: "any words" });
+    const words = make("input", { type: "search", placeholder: "any words", "aria-label": "Filter" });
     tools.append(make("label", {}, "Filter", words));
     const facets = (table.dataset.facets || "").split(",").map((name) => titles.indexOf(name)).filter((at) => at >= 0)
       .map((column) => [column, [...new Set(rows.map((row) => said(row, column)))].sort()])
       .filter(([, values]) => values.length > 1)
       .map(([column, values]) => {
-        const select = make("select", {}, make("option", { value: "" }, "all"), ...values.map((value) => make("option", {}, value)));
+        const select = make("select", { "aria-label": titles[column] }, make("option", { value: "" }, "all"), ...values.map((value) => make("option", {}, value)));
         tools.append(make("label", {}, titles[column], select));
         return [column, select];
       });
@@ -141,7 +143,7 @@
       });
     });
     // A telephone shows no heads: it sorts by a list.
-    const sorter = make("select", {}, make("option", { value: "" }, "as listed"), ...titles.flatMap((title, column) => [
+    const sorter = make("select", { "aria-label": "Sort" }, make("option", { value: "" }, "as listed"), ...titles.flatMap((title, column) => [
       make("option", { value: `${column} ascending` }, `${title}, ascending`),
       make("option", { value: `${column} descending` }, `${title}, descending`),
     ]));
