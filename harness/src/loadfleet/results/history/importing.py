@@ -101,7 +101,10 @@ def _entries(source: Source, round_name: str) -> Iterator[PublishedResult | tree
     if source.table is not None:
         yield from tables.read(source.table, source.name, round_name=round_name)
     for root in source.roots:
-        yield from trees.read(root, source.name, below=source.below, round_name=round_name)
+        prefix = root.relative_to(source.folder).as_posix()
+        yield from trees.read(
+            root, source.name, prefix="" if prefix == "." else prefix, below=source.below, round_name=round_name
+        )
 
 
 def _good(entries: Iterator[PublishedResult | trees.Broken], done: Imported) -> Iterator[PublishedResult]:

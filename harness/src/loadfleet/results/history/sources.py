@@ -53,6 +53,7 @@ class Source:
     Attributes:
         name: How results name it, without credentials.
         kind: What it is.
+        folder: What was opened; paths of results' files are given from here.
         roots: Folders that hold divisions.
         below: Only what lies below this folder was meant; None for everything.
         table: The file, for a table.
@@ -60,6 +61,7 @@ class Source:
 
     name: str
     kind: Kind
+    folder: Path
     roots: tuple[Path, ...] = ()
     below: Path | None = None
     table: Path | None = None
@@ -94,9 +96,9 @@ def opened(what: str, *, branch: str = "") -> Iterator[Source]:
     elif path.name.lower().endswith(_ENDINGS):
         with _temporary() as folder:
             _unpack(path, folder)
-            yield Source(path.name, "archive", _found(folder, str(path)))
+            yield Source(path.name, "archive", folder, _found(folder, str(path)))
     elif path.suffix.lower() in {".csv", ".json"}:
-        yield Source(path.name, "table", table=path)
+        yield Source(path.name, "table", path.parent, table=path)
     else:
         raise InputError(
             f"{path} is no archive and no table of results",
@@ -105,9 +107,12 @@ def opened(what: str, *, branch: str = "") -> Iterator[Source]:
 
 
 def _tree(path: Path) -> Source:
-    found = _found(path.resolve(), str(path))
-    whole = path.resolve() == found[0] or found[0] not in path.resolve().parents
-    return Source(str(path.resolve()), "tree", found, None if whole else path.resolve())
+    """A folder above, at or below one that holds divisions; of one below, the tree around it is the source."""
+    path = path.resolve()
+    found = _found(path, str(path))
+    if found[0] in path.parents:
+        return Source(str(found[0]), "tree", found[0], found, below=path)
+    return Source(str(path), "tree", path, found)
 
 
 def _found(folder: Path, what: str) -> tuple[Path, ...]:
@@ -176,4 +181,4 @@ def _repository(remote: Remote, branch: str) -> Iterator[Source]:
         except GitError:
             raise InputError(f"{remote.url} is empty: it has no commit") from None
         git("checkout", "--quiet", cwd=clone, remote=remote)
-        yield Source(remote.url, "repository", _found(clone, remote.url))
+        yield Source(remote.url, "repository", clone, _found(clone, remote.url))

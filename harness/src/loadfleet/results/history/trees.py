@@ -75,17 +75,18 @@ def _divisions() -> tuple[str, ...]:
 
 
 def read(
-    root: Path, source: str, *, below: Path | None = None, round_name: str = ""
+    root: Path, source: str, *, prefix: str = "", below: Path | None = None, round_name: str = ""
 ) -> Iterator[PublishedResult | Broken]:
     """Results of a tree in the order of their paths.
 
     Args:
         root: Folder that holds divisions.
         source: Where it came from, as results are to say it.
+        prefix: Path of the root in the source, for the results' files.
         below: Only what lies at or below this folder.
         round_name: The round, when the user states it; else each log's seeds tell it.
     """
-    reader = _Reader(root, source, round_name)
+    reader = _Reader(root, source, prefix, round_name)
     only = "" if below is None else str(below.resolve())
     for division in _divisions():
         for submitter in subfolders(Place(reader.disk, reader.disk.root) / division):
@@ -104,12 +105,12 @@ def _within(path: str, only: str) -> bool:
 class _Reader:
     """Remembers the round that the last logs were of: neighbours are of the same."""
 
-    def __init__(self, root: Path, source: str, round_name: str) -> None:
+    def __init__(self, root: Path, source: str, prefix: str, round_name: str) -> None:
         self.disk = Disk(root)
         self.source = source
+        self.prefix = f"{prefix}/" if prefix else ""
         self.stated = round_name
         self.rules = nearest_round(round_name or round_in(source))
-        self.round = round_name
 
     def result(
         self, division: str, submitter: Place, system: Place, model: Place, scenario: Place
@@ -173,7 +174,7 @@ class _Reader:
             inferred=inferred,
             valid=result.summary(result.performance_folder).get("Result is", "") == "VALID",
             compliance=_compliance(result),
-            files=_digests(result),
+            files={self.prefix + name: digest for name, digest in _digests(result).items()},
         )
         return with_digest(row)
 
