@@ -36,6 +36,19 @@ DESCRIPTION_KEYS = (
     "framework", "operating_system", "other_software_stack", "hw_notes", "sw_notes",
 )  # fmt: skip
 
+# Of a system that LoadGen reaches over a network (network division), and of those that say more than they must.
+NETWORK_KEYS = (
+    "is_network", "network_type", "network_media", "network_rate", "nic_loadgen", "number_nic_loadgen",
+    "net_software_stack_loadgen", "network_protocol", "number_connections", "nic_sut", "number_nic_sut",
+    "net_software_stack_sut", "network_topology",
+)  # fmt: skip
+OPTIONAL_KEYS = (
+    "host_processor_vcpu_count", "power_management", "filesystem", "boot_firmware_version",
+    "management_firmware_version", "other_hardware", "number_of_type_nics_installed", "nics_enabled_firmware",
+    "nics_enabled_os", "nics_enabled_connected", "network_speed_mbit", "power_supply_quantity_and_rating_watts",
+    "power_supply_details", "disk_drives", "disk_controllers", "system_power_only", "system_power_capacity",
+)  # fmt: skip
+
 # Decided by people or known only after a run (framework): their absence is no failure to measure.
 DECLARED_KEYS = frozenset(
     ("division", "submitter", "status", "system_type", "system_type_detail", "framework", "hw_notes", "sw_notes")
@@ -445,13 +458,14 @@ def system(facts: Facts, name: str, overrides: Dict[str, Any], fallbacks: Dict[s
     Raises:
         ValueError: An override or fallback names a key that MLCommons does not know.
     """
-    unknown = sorted((set(overrides) | set(fallbacks)) - set(DESCRIPTION_KEYS))
+    known = DESCRIPTION_KEYS + NETWORK_KEYS + OPTIONAL_KEYS
+    unknown = sorted((set(overrides) | set(fallbacks)) - set(known))
     if unknown:
-        raise ValueError("unknown keys: %s (known: %s)" % (", ".join(unknown), ", ".join(DESCRIPTION_KEYS)))
+        raise ValueError("unknown keys: %s (known: %s)" % (", ".join(unknown), ", ".join(known)))
     values = description(facts, name)
     values.update({key: str(value) for key, value in overrides.items() if value is not None})
     unmeasured = [key for key in DESCRIPTION_KEYS if not values[key] and key not in DECLARED_KEYS]
-    values.update({key: str(value) for key, value in fallbacks.items() if not values[key] and value is not None})
+    values.update({key: str(value) for key, value in fallbacks.items() if not values.get(key) and value is not None})
     text = json.dumps(identity(facts, values), sort_keys=True)
     return {
         "schema_version": 1,

@@ -42,6 +42,8 @@ options:
     description:
       - Values of the MLCommons system description that people know and software cannot measure, such as C(cooling).
       - They win over what was measured.
+      - Beside the keys that every description has, those of the network division (C(network_type) and so on)
+        and optional ones such as C(system_power_capacity) are known.
     type: dict
     default: {}
   fallbacks:

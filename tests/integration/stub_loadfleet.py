@@ -153,6 +153,9 @@ def main(words: list[str]) -> None:
             output.mkdir(parents=True)
             print(f"SUBMISSION {output} by {rest[rest.index('--submitter') + 1]}")
             sys.exit(1)  # the check refuses it
+        case ["submission", "status", *rest]:
+            asked = json.loads(rest[rest.index("-e") + 1])
+            print(f"STATUS {asked['submission_division']} of {', '.join(asked['hosts'])}")
         case ["cache", "ensure", kind, name, *rest]:
             store = Path(rest[rest.index("--store") + 1])
             entry = store / "artifacts" / kind / name

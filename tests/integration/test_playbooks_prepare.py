@@ -58,11 +58,23 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"benchmark_backend": "tensorflow"}, "benchmark_backend is tensorflow"),
     ({"submission_round": "v9.9"}, "submission_round is v9.9"),
     ({"benchmark_scenaros": "Offline"}, "unknown variable benchmark_scenaros; fix: did you mean benchmark_scenarios?"),
+    ({"submission_division": "half-open"}, "submission_division is half-open, which does not exist"),
+    ({"submission_system_type": "cloud"}, "use one of edge, datacenter"),
+    ({"submission_divison": "closed"}, "did you mean submission_division?"),
+    ({"submission_division": "network"}, "the network division has the datacenter suite only"),
+    ({"submission_division": "closed"}, "minilm-squad, which is not the official model of bert-99"),
+    ({"submission_system_type": "datacenter"}, "bert-99 is not part of the datacenter suite"),
+    (
+        {"submission_division": "closed", "benchmark_model": "bert-large-int8", "benchmark_execution": "valid"},
+        "benchmark_scenarios: [SingleStream, Offline]; benchmark_modes: [accuracy, performance, TEST01]",
+    ),
     ({"benchmark_run_id": "../../etc"}, "benchmark_run_id is ../../etc"),
 ]
 
 
-@pytest.mark.parametrize(("variables", "words"), BAD, ids=[next(iter(variables)) for variables, _ in BAD])
+@pytest.mark.parametrize(
+    ("variables", "words"), BAD, ids=["-".join(map(str, variables.values())) for variables, _ in BAD]
+)
 def test_bad_input_is_refused_before_a_host_is_touched(site: Site, variables: dict[str, Any], words: str) -> None:
     play = site.play("bert", **variables)
     assert play.code == 2

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from loadfleet.cli.run import _variables
+from loadfleet.cli._variables import parsed
 from loadfleet.errors import InputError, NotReadyError
 from loadfleet.fleet import Progress, environment, project
 from loadfleet.fleet.display import Board, line
@@ -164,7 +164,7 @@ def test_variables_of_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "vars.yml"
     path.write_text("b: 2\nc: 3\n")
     given = ("a=[Offline, Server]", f"@{path}", '{"c": 4, "d": null}', "e=v6.1", "f=", "g=x=y")
-    assert _variables(given) == {
+    assert parsed(given) == {
         "a": ["Offline", "Server"],
         "b": 2,
         "c": 4,
@@ -178,7 +178,7 @@ def test_variables_of_the_command_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["novalue", "1a=2", "a=[", "@/nowhere", "{a"])
 def test_bad_variables_are_wrong_input(text: str) -> None:
     with pytest.raises(InputError, match="-e "):
-        _variables((text,))
+        parsed((text,))
 
 
 def test_lines_and_board_show_the_last_sign_of_each_cell() -> None:

@@ -55,14 +55,14 @@ RECORDINGS = {
             "Offline": OFFLINE,
             "SingleStream": STREAM,
             "MultiStream": ("target_latency = 800", 0.83),
-            "Server": ("target_qps = 2", 0.0),
+            "Server": ("target_qps = 8", 0.0),
         },
     ),
     "llama3.1-8b": Recording(
         "llama3_1-8b",
         13368,
         13368,
-        {"Offline": OFFLINE, "Server": ("target_qps = 2", 0.0), "Interactive": ("target_qps = 2", 0.0)},
+        {"Offline": OFFLINE, "Server": ("target_qps = 40", 0.0), "Interactive": ("target_qps = 40", 0.0)},
         tokens=True,
     ),
 }

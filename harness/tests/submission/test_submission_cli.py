@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from submission_mutations import Tree
 
 from loadfleet.cli.submission import command
+from loadfleet.errors import InputError
 from loadfleet.submission.check import BAD, OK
 
 if TYPE_CHECKING:
@@ -103,17 +104,47 @@ def test_no_result_is_refused(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == BAD
 
 
-@pytest.mark.parametrize("option", [("--json",), ()])
-def test_status(option: tuple[str, ...], results: Results) -> None:
-    done = call("status", results.run(), *option)
+def test_status_in_json(results: Results) -> None:
+    run = results.run(modes=("performance",))
+
+    done = call("status", run, "--json")
+
+    answer = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert (answer["complete"], answer["division"], answer["planned"]) == (False, "open", False)
+    assert {line["scenario"]: line["complete"] for line in answer["lines"]} == {"SingleStream": True, "Offline": False}
+    # 10,833 samples at 17.9875 a second
+    assert answer["seconds"] == {"example-board": 603}
+    assert answer["time"] == "00:11"
+
+
+def test_status_in_words(results: Results) -> None:
+    done = call("status", results.run(modes=("performance",)))
 
     assert done.exit_code == 1
-    if option:
-        answer = json.loads(done.stdout)
-        assert not answer["complete"]
-        assert {line["scenario"]: line["complete"] for line in answer["lines"]} == {
-            "SingleStream": False,
-            "Offline": True,
-        }
-    else:
-        assert "SingleStream performance: no performance run" in done.stdout
+    assert "example-board bert-99 Offline: no accuracy run (accuracy)" in done.stdout
+    assert "to run on example-board: 00:11" in done.stdout
+    assert done.stdout.splitlines()[-1] == "not complete"
+    assert not any(line.endswith(" ") for line in done.stdout.splitlines())
+
+
+def test_status_of_a_plan_needs_no_results() -> None:
+    words = ["-e", "benchmark_model=bert-large-fp32", "-e", "benchmark_execution=valid", "--division", "closed"]
+    incomplete = call("status", *words)
+    assert incomplete.exit_code == 1
+    fix = "fix: benchmark_scenarios: [SingleStream, Offline]; benchmark_modes: [accuracy, performance, TEST01]"
+    assert fix in incomplete.stdout
+    assert "to run on any host: at least 00:42" in incomplete.stdout
+
+    both = ["-e", "benchmark_scenarios=SingleStream,Offline", "-e", "benchmark_modes=accuracy,performance,TEST01"]
+    complete = call("status", *words, *both)
+    assert complete.exit_code == 0
+    assert complete.stdout.splitlines()[-1] == "complete after this run"
+
+
+@pytest.mark.parametrize("words", [(), ("nowhere",), ("-e", "benchmark_model=none"), ("-e", "what")])
+def test_status_of_nothing_is_wrong_input(words: tuple[str, ...]) -> None:
+    done = call("status", *words)
+
+    assert isinstance(done.exception, InputError)
+    assert done.exception.fix

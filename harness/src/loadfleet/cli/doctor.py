@@ -64,10 +64,10 @@ def command(
             if not harness:
                 click.echo("The machine itself is looked at where the playbooks are: in a clone, or by -i.")
         sys.exit(3 if status == doctor.FAIL else 0)
-    from loadfleet.cli.run import _variables  # noqa: PLC0415
+    from loadfleet.cli._variables import parsed  # noqa: PLC0415
     from loadfleet.fleet.doctor import THIS_MACHINE, diagnose  # noqa: PLC0415
 
-    variables = _variables(extra_vars)
+    variables = parsed(extra_vars)
     if wish is not None:
         own = {"store_path": str(wish.store)} | {f"benchmark_{name}": value for name, value in names.items() if value}
         variables = own | variables

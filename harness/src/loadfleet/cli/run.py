@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
 from loadfleet.cli import _runs, echo_json
-from loadfleet.errors import InputError
+from loadfleet.cli._variables import EXTRA_VARS, parsed
 
 
 @click.command()
 @click.argument("playbook")
 @click.option("-i", "--inventory", required=True, help="File, folder, or hosts with a comma such as `localhost,`.")
-@click.option(
-    "-e",
-    "--extra-vars",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A variable; the value is read as YAML. Also @FILE and '{...}', as ansible-playbook takes them.",
-)
+@EXTRA_VARS
 @_runs.secret_option("A variable with the value of an environment variable; in no process list, log or artifact.")
 @click.option("-l", "--limit", help="Hosts to run on.")
 @click.option("-t", "--tags", multiple=True, help="Tags to run.")
@@ -70,7 +63,7 @@ def command(
                 playbook=playbook,
                 inventory=inventory,
                 project_dir=project_dir,
-                extra_vars=_variables(extra_vars),
+                extra_vars=parsed(extra_vars),
                 secrets=_runs.secrets(secret),
                 run_id=run_id,
                 results_path=results_path,
@@ -88,31 +81,3 @@ def command(
     else:
         _runs.print_result(result)
     sys.exit(result.exit_code)
-
-
-def _variables(given: tuple[str, ...]) -> dict[str, Any]:
-    """Variables of `-e`: NAME=VALUE with a YAML value, @FILE, or a YAML or JSON object; later ones win."""
-    import yaml  # noqa: PLC0415
-
-    variables: dict[str, Any] = {}
-    for text in given:
-        try:
-            if text.startswith("@"):
-                value = yaml.safe_load(Path(text[1:]).read_text(encoding="utf-8"))
-            elif text.lstrip().startswith("{"):
-                value = yaml.safe_load(text)
-            else:
-                name, equals, rest = text.partition("=")
-                if not equals or not name.isidentifier():
-                    raise InputError(
-                        f"-e {text}: not NAME=VALUE", fix="Write -e benchmark_execution=test, for example."
-                    )
-                value = {name: yaml.safe_load(rest) if rest else ""}
-        except OSError as error:
-            raise InputError(f"-e {text}: cannot be read: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"-e {text}: not YAML: {error}") from error
-        if not isinstance(value, dict):
-            raise InputError(f"-e {text}: an object of names and values is expected, found {type(value).__name__}")
-        variables.update(value)
-    return variables

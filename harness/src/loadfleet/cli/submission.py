@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loadfleet.cli import echo_json
+from loadfleet.cli._submission_status import status
 from loadfleet.errors import NotReadyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from loadfleet.submission.check import Report
     from loadfleet.submission.tree import Generated, Request
@@ -282,31 +283,6 @@ def report(
     sys.exit(0 if accepted else 1)
 
 
-@command.command()
-@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=_FOLDER)
-@_ROUND
-@click.option("--submitter", default="", help="For a tree: whose submission.")
-@click.option("--division", default="open", show_default=True, help="For results: what they are meant for.")
-@click.option("--system-type", default="edge", show_default=True, help="For results: what they are meant for.")
-@_JSON
-def status(
-    folders: tuple[Path, ...], round_name: str, submitter: str, division: str, system_type: str, as_json: bool
-) -> None:
-    """Show what is there and what is missing, of results folders or of a tree.
-
-    Exit status: 0 complete, 1 something is missing or bad, 2 wrong input.
-    """
-    from loadfleet.submission.status import of  # noqa: PLC0415
-
-    lines = of(folders, round_name, submitter, division, system_type)
-    complete = bool(lines) and all(line.complete for line in lines)
-    if as_json:
-        echo_json({"complete": complete, "lines": [line.as_json() for line in lines]})
-    else:
-        _echo_status(lines)
-    sys.exit(0 if complete else 1)
-
-
 def _write(path: Path, text: str) -> None:
     from loadfleet import files  # noqa: PLC0415
 
@@ -344,20 +320,4 @@ def _echo_report(report: Report) -> None:
     click.echo(report.summary)
 
 
-def _echo_status(lines: Iterable[Any]) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    from loadfleet.submission.status import ASPECTS  # noqa: PLC0415
-
-    table = Table("system", "model", "scenario", *ASPECTS)
-    reasons = []
-    for line in lines:
-        states = [getattr(line, aspect) for aspect in ASPECTS]
-        table.add_row(line.system, line.model, line.scenario, *(state.state for state in states))
-        for aspect, state in zip(ASPECTS, states, strict=True):
-            if state.why:
-                reasons.append(f"{line.system} {line.model} {line.scenario} {aspect}: {state.why}")
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
-    for reason in reasons:
-        click.echo(reason)
+command.add_command(status)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from loadfleet.errors import InputError
 from loadfleet.files import read_json
+from loadfleet.submission.mllog import read_detail
+from loadfleet.submission.place import Disk, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from loadfleet.submission.mllog import DetailLog
 
 # <run>/<host>/<workload>/<Scenario>/<mode>/result.json, seen from a run folder and from a host folder
 _PATTERNS = ("*/*/*/*/result.json", "*/*/*/result.json")
@@ -57,6 +62,11 @@ class Cell:
         """What tells systems apart; a host that was not measured is like no other."""
         digest = str(self.system.get("digest") or "")
         return digest if digest.strip("0") not in {"", "sha256:"} else f"host:{self.host}"
+
+    def detail(self) -> DetailLog:
+        """LoadGen's detail log, read anew."""
+        folder = Place(Disk(self.folder), os.path.realpath(self.folder))
+        return read_detail(folder / "mlperf_log_detail.txt")
 
     @property
     def finished(self) -> str:

@@ -68,6 +68,12 @@ def needed_fields(rules: Round, division: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*rules.system_fields.non_empty, *network)))
 
 
+def network_reasons(log: Mapping[str, Any]) -> list[str]:
+    """Why a detail log (its values) is none of the network division; empty when it is."""
+    wanted, name = divisions.load().network.sut_name, str(log.get("sut_name"))
+    return [] if wanted in name else [f"sut_name is {name!r} and holds no {wanted!r}: LoadGen ran beside the model"]
+
+
 def own(folder: Path | None) -> list[Path]:
     """The submitter's own documents, as the folder has them."""
     return [] if folder is None else sorted(path for path in folder.iterdir() if not path.name.startswith("."))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadfleet.submission import divisions
-from loadfleet.submission.mllog import read_detail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from loadfleet.catalogue.rounds import RoundModel
+    from loadfleet.submission.cells import Cell
 
 # What the value is made of: log key of the source that must not be zero, by (measured, inferred). MultiStream needs as
 # many queries as its 99th percentile asks for.
@@ -38,10 +37,10 @@ def missing(model: RoundModel, kind: str, measured: Sequence[str]) -> dict[str, 
     return {scenario: origin for scenario, origin in found.items() if origin is not None}
 
 
-def obstacle(folder: Path, origin: str, scenario: str) -> str:
+def obstacle(cell: Cell, scenario: str) -> str:
     """Why a performance run cannot give another scenario, in words; empty when it can."""
-    key = _NEEDS[(origin, scenario)]
-    value = read_detail(folder / "mlperf_log_detail.txt").number(key)
+    key = _NEEDS[(cell.scenario, scenario)]
+    value = cell.detail().number(key)
     if value:
         return ""
-    return f"{scenario} cannot be inferred: {key} is {value} in the {origin} run, which had too few queries"
+    return f"{scenario} cannot be inferred: {key} is {value} in the {cell.scenario} run, which had too few queries"

@@ -14,7 +14,6 @@ from loadfleet.catalogue.rounds import load as load_round
 from loadfleet.errors import InputError
 from loadfleet.submission import choose, divisions, documents, flavours, inferred
 from loadfleet.submission.cells import Cell, find
-from loadfleet.submission.mllog import read_detail
 from loadfleet.submission.request import Request, refuse
 from loadfleet.submission.truncate import LOG, TEXT, shortened, with_hash
 
@@ -202,7 +201,7 @@ class _Builder:
         measured = {name: cell for name, group in scenarios.items() for cell in group if cell.mode == "performance"}
         found = inferred.missing(model, request.kind, sorted(measured))
         for scenario, source in list(found.items()):
-            obstacle = inferred.obstacle(measured[source].folder, source, scenario)
+            obstacle = inferred.obstacle(measured[source], scenario)
             if obstacle:
                 del found[scenario]
                 self.generated.left_out.append({"cell": choose.label(measured[source]), "reasons": [obstacle]})
@@ -289,11 +288,9 @@ class _Builder:
 
     def _named(self, cell: Cell) -> None:
         """In the network division LoadGen must have talked to a system behind a network, and the log says so."""
-        wanted = divisions.load().network.sut_name
         if self.generated.request.division == "network":
-            name = str(read_detail(cell.folder / "mlperf_log_detail.txt").values.get("sut_name"))
-            if wanted not in name:
-                self._reason(cell, f"sut_name is {name!r} and holds no {wanted!r}: LoadGen ran beside the model")
+            for reason in documents.network_reasons(cell.detail().values):
+                self._reason(cell, reason)
 
     def _accuracy(self, cell: Cell, target: Path) -> None:
         for name in self.rules.layout.accuracy_files:
