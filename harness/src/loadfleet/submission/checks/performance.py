@@ -20,9 +20,12 @@ _NETWORK_SUT = "Network SUT"
 _ESTIMATES = ("SingleStream", "MultiStream")  # whose result is early stopping's estimate
 
 
-def one_run(check: Check, path: Place, log: DetailLog) -> Iterator[Finding]:
-    """Settings and results stand in a log once: which of several counts would depend on the reader."""
-    for key in log.repeated[:5]:
+def one_run(check: Check, path: Place, log: DetailLog, several: tuple[str, ...] = ()) -> Iterator[Finding]:
+    """Settings and results stand in a log once: which of several counts would depend on the reader.
+
+    `several` are keys that may stand there more than once.
+    """
+    for key in [key for key in log.repeated if key not in several][:5]:
         words = f"the log is of one run: {key} stands there once"
         yield check.error(path, words, "copy the log unchanged from the run", log.values.get(key))
 
