@@ -248,3 +248,28 @@ def test_metric_patterns(metric: str, line: str, value: float | None) -> None:
 
     found = None if match is None else float(next(group for group in match.groups() if group is not None))
     assert found == value
+
+
+@pytest.mark.parametrize(
+    ("round_name", "metric", "line", "value"),
+    [
+        ("v6.1", "ROUGE1", '{"rouge1": "38.6"}', None),
+        ("v6.1", "ROUGE1", "{'rouge1':38.6}", None),
+        ("v6.1", "GEN_LEN", "{'gen_len': '8184498'}", None),
+        ("v6.1", "ACCURACY", "Word Error Rate: 2.1, accuracy=97.8", None),
+        ("v6.1", "mAP", "results: mAP=37.330%", 37.33),
+        ("v5.0", "mAP", "results: mAP=37.330%", None),
+        ("v5.0", "ROUGE1", "{'rouge1': '38.6335'}", None),
+        ("v5.0", "ROUGE1", "{'rouge1': 38.6335}", 38.6335),
+        ("v5.0", "acc", '{"accuracy": 76.4}', 76.4),
+        ("v4.1", "acc", '{"accuracy": 76.4}', None),
+        ("v4.0", "WER", "Word Error Rate: 7.45%, accuracy=92.55%", 92.55),
+        ("v3.1", "acc", "accuracy=76.456%, good=38228, total=50000", 76.456),
+    ],
+)
+def test_metric_patterns_are_as_strict_as_those_of_the_round(
+    round_name: str, metric: str, line: str, value: float | None
+) -> None:
+    match = rounds.load(round_name).metric_patterns[metric].match(line)
+
+    assert (match and float(match["value"])) == value
