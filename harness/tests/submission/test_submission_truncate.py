@@ -4,11 +4,14 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 from submission_mutations import Tree
 
 from loadfleet.catalogue.rounds import load
+from loadfleet.cli.submission import command
 from loadfleet.errors import InputError
 from loadfleet.submission import truncate as module
+from loadfleet.submission.check import check
 from loadfleet.submission.tree import Request, generate
 
 if TYPE_CHECKING:
@@ -106,3 +109,64 @@ def test_an_unscored_log_is_refused(full: Path) -> None:
 def test_an_unknown_submitter_is_refused(full: Path) -> None:
     with pytest.raises(InputError, match="no submitter 'Other'"):
         module.truncate(full, RULES, "Other")
+
+
+def test_full_logs_are_kept(full: Path, tmp_path: Path) -> None:
+    log = Tree(full, "open").offline / "accuracy" / "mlperf_log_accuracy.json"
+    before, keep = log.read_bytes(), tmp_path / "kept"
+
+    module.truncate(full, RULES, "Example", keep=keep)
+    module.truncate(full, RULES, "Example", keep=keep)
+
+    assert (keep / log.relative_to(full)).read_bytes() == before
+    assert len(log.read_bytes()) == 8199
+
+
+def test_another_log_that_is_kept_stays(full: Path, tmp_path: Path) -> None:
+    log = Tree(full, "open").offline / "accuracy" / "mlperf_log_accuracy.json"
+    kept = tmp_path / "kept" / log.relative_to(full)
+    kept.parent.mkdir(parents=True)
+    kept.write_text("another")
+    before = log.read_bytes()
+
+    with pytest.raises(InputError, match="another log"):
+        module.truncate(full, RULES, "Example", keep=tmp_path / "kept")
+    assert (kept.read_text(), log.read_bytes()) == ("another", before)
+
+
+def test_the_command_keeps_them_beside_the_tree(full: Path) -> None:
+    log = Tree(full, "open").offline / "accuracy" / "mlperf_log_accuracy.json"
+    before = log.read_bytes()
+
+    done = CliRunner().invoke(command, ["truncate", str(full), "--submitter", "Example"])
+
+    assert done.exit_code == 0, done.output
+    assert (full.with_name("tree-full-logs") / log.relative_to(full)).read_bytes() == before
+    assert "tree-full-logs" in done.output
+
+
+def test_recorded_hashes_are_compared_with_the_full_logs(full: Path, results: Results, tmp_path: Path) -> None:
+    module.truncate(full, RULES, "Example", keep=tmp_path / "kept")
+    folder = Tree(full, "open").offline / "accuracy"
+    good = check(full, "v6.1", "Example", full_logs=tmp_path / "kept")
+    text = (folder / "accuracy.txt").read_text()
+    (folder / "accuracy.txt").write_text(text.partition("hash=")[0] + f"hash={'0' * 64}\n")
+    wrong = check(full, "v6.1", "Example", full_logs=results.root)
+    (folder / "accuracy.txt").write_text(text)
+    log = folder / "mlperf_log_accuracy.json"
+    log.write_bytes(log.read_bytes().replace(b"0000C841", b"0000C842", 1))
+    changed = check(full, "v6.1", "Example", full_logs=tmp_path / "kept")
+
+    assert good.accepted
+    assert check(full, "v6.1", "Example").accepted, "nobody can tell without them"
+    assert [one.rule for one in wrong.findings if one.severity == "error"] == ["one of the full logs has this hash"]
+    assert [one.rule for one in changed.findings if one.severity == "error"] == [
+        "the log is the full log of that hash, cut"
+    ]
+
+
+def test_a_folder_without_full_logs_is_wrong_input(full: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+
+    with pytest.raises(InputError, match="holds no mlperf_log_accuracy"):
+        check(full, "v6.1", "Example", full_logs=tmp_path / "empty")

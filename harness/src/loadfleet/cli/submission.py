@@ -154,21 +154,29 @@ def generate(
 @click.argument("folder", metavar="DIR", type=_FOLDER)
 @_ROUND
 @_SUBMITTER
+@click.option("--keep", type=_FOLDER, help="Where the full logs go; by default DIR-full-logs.")
+@click.option("--no-keep", is_flag=True, help="Keep no full logs: they are elsewhere.")
 @_JSON
-def truncate(folder: Path, round_name: str, submitter: str, as_json: bool) -> None:
+def truncate(folder: Path, round_name: str, submitter: str, keep: Path | None, no_keep: bool, as_json: bool) -> None:
     """Cut the accuracy logs of a tree and record the hash of each; again changes nothing."""
     from dataclasses import asdict  # noqa: PLC0415
 
     from loadfleet.catalogue.rounds import load  # noqa: PLC0415
+    from loadfleet.errors import InputError  # noqa: PLC0415
     from loadfleet.submission.truncate import truncate as run  # noqa: PLC0415
 
-    logs = run(folder, load(round_name), submitter)
+    if keep is not None and no_keep:
+        raise InputError("--keep and --no-keep contradict each other", fix="give one of them")
+    kept = None if no_keep else keep or folder.resolve().with_name(f"{folder.resolve().name}-full-logs")
+    logs = run(folder, load(round_name), submitter, keep=kept)
     if as_json:
-        echo_json({"logs": [asdict(log) for log in logs]})
+        echo_json({"logs": [asdict(log) for log in logs], "kept": str(kept) if kept else None})
         return
     for log in logs:
         what = f"{log.before:,} -> {log.after:,} bytes, hash={log.sha256}" if log.changed else "already done"
         click.echo(f"{log.path}: {what}")
+    if kept is not None and any(log.after < log.before for log in logs):
+        click.echo(f"full logs: {kept}")
 
 
 @command.command()
@@ -177,6 +185,9 @@ def truncate(folder: Path, round_name: str, submitter: str, as_json: bool) -> No
 @_SUBMITTER
 @click.option("--csv", "csv_file", type=_FILE, help="Write the accepted results in MLCommons' columns.")
 @click.option("--junit", "junit_file", type=_FILE, help="Write the verdict as a JUnit file.")
+@click.option(
+    "--full-logs", type=_FOLDER, help="Results, or what truncate kept: compare recorded hashes with real ones."
+)
 @click.option("--jobs", type=click.IntRange(1), help="Processes; by default one for each core.")
 @_OFFICIAL
 @_JSON
@@ -186,6 +197,7 @@ def check(
     submitter: str,
     csv_file: Path | None,
     junit_file: Path | None,
+    full_logs: Path | None,
     jobs: int | None,
     official: Path | None,
     as_json: bool,
@@ -198,7 +210,7 @@ def check(
     from loadfleet.submission import official as mlcommons  # noqa: PLC0415
     from loadfleet.submission.check import check as run  # noqa: PLC0415
 
-    report = run(folder, round_name, submitter, jobs=jobs)
+    report = run(folder, round_name, submitter, jobs=jobs, full_logs=full_logs)
     verdicts = [] if official is None else mlcommons.run(official, folder, round_name, submitter)
     if csv_file is not None:
         _write(csv_file, report.csv())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from loadfleet.catalogue.rounds import load
 from loadfleet.errors import InputError
 from loadfleet.submission.checks import Finding, Submission
+from loadfleet.submission.full_logs import digests
 from loadfleet.submission.summary import COLUMNS, Row, to_csv
 from loadfleet.submission.walk import outcomes
 
@@ -63,20 +64,27 @@ class Report:
         return to_csv(self.rows)
 
 
-def check(folder: Path, round_name: str, submitter: str, *, jobs: int | None = None) -> Report:
+def check(
+    folder: Path, round_name: str, submitter: str, *, jobs: int | None = None, full_logs: Path | None = None
+) -> Report:
     """Check `<folder>/{closed,open,network}/<submitter>/` in `jobs` processes, by default one for each core.
 
+    With `full_logs`, a folder of results or of what `truncate` kept, recorded hashes are compared with real ones.
+
     Raises:
-        InputError: The folder does not exist, the submitter is no name of a folder, or the round is unknown.
+        InputError: A folder does not exist, the submitter is no name of a folder, or the round is unknown.
     """
     rules = load(round_name)
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}", fix="name the folder that holds open/, closed/ or network/")
     if submitter in {"", ".", ".."} or "/" in submitter or "\0" in submitter:
         raise InputError(f"{submitter!r} is no name of a folder", fix="name the submitter as its folder is spelled")
+    submission = Submission.of(folder, rules, submitter)
+    if full_logs is not None:
+        submission.full_logs = digests(full_logs)
     findings: dict[Finding, None] = {}
     rows: list[Row] = []
-    for outcome in outcomes(Submission.of(folder, rules, submitter), jobs):
+    for outcome in outcomes(submission, jobs):
         findings.update(dict.fromkeys(outcome.findings))
         rows += outcome.rows
     bad = {concerns(finding.file, rules) for finding in findings if finding.severity == "error"}

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadfleet import files
-from loadfleet.errors import InputError
+from loadfleet.errors import InputError, NotReadyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,8 +74,12 @@ def recorded_hash(text: bytes) -> str | None:
     return found.group(1).decode() if found else None
 
 
-def truncate(tree: Path, rules: Round, submitter: str, *, skip_unscored: bool = False) -> list[Truncated]:
+def truncate(
+    tree: Path, rules: Round, submitter: str, *, skip_unscored: bool = False, keep: Path | None = None
+) -> list[Truncated]:
     """Shorten every accuracy log of a submitter in a tree, in place. Running it again changes nothing.
+
+    The full logs go to the same places below `keep`, where one is given.
 
     The hash is written before the log is cut, so an interruption between the two is mended by the next call.
     A log without accuracy.txt is an error, or with `skip_unscored` left as it is (the check names it).
@@ -89,7 +94,7 @@ def truncate(tree: Path, rules: Round, submitter: str, *, skip_unscored: bool = 
             fix="name the folder that holds open/ or closed/, and --submitter",
         )
     return [
-        _one(tree, log, rules.layout.accuracy_log_max_bytes)
+        _one(tree, log, rules.layout.accuracy_log_max_bytes, keep)
         for folder in folders
         for log in _logs(folder)
         if log.with_name(TEXT).is_file() or not skip_unscored
@@ -102,7 +107,7 @@ def _logs(folder: Path) -> Iterator[Path]:
         yield from sorted(path for path in (folder / part).glob(f"**/accuracy/{LOG}") if path.is_file())
 
 
-def _one(tree: Path, log: Path, limit: int) -> Truncated:
+def _one(tree: Path, log: Path, limit: int, keep: Path | None) -> Truncated:
     name = str(log.relative_to(tree))
     text = log.with_name(TEXT)
     if not text.is_file():
@@ -113,7 +118,33 @@ def _one(tree: Path, log: Path, limit: int) -> Truncated:
     if known is not None and size <= limit:
         return Truncated(name, known, size, size, changed=False)
     data, sha256, size = shortened(log)
+    if keep is not None and len(data) != size:
+        _keep(log, keep / name, sha256)
     files.write_bytes(text, with_hash(before, sha256))
     if len(data) != size:
         files.write_bytes(log, data)
     return Truncated(name, sha256, size, len(data), changed=True)
+
+
+def _keep(log: Path, target: Path, sha256: str) -> None:
+    """Keep a full log as `target` before it is cut; a log that is there already must be the same.
+
+    Raises:
+        InputError: Another log is kept there.
+        NotReadyError: It cannot be written.
+    """
+    try:
+        if target.exists():
+            if files.sha256(target) != sha256:
+                raise InputError(f"{target} is another log than {log}", fix="name another folder with --keep")
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.hardlink_to(log)  # the cut log takes a file of its own, so this one stays whole
+        except OSError:
+            scratch = target.with_name(f".{target.name}.tmp")
+            shutil.copyfile(log, scratch)
+            scratch.replace(target)
+        files.sync_folder(target.parent)
+    except OSError as error:
+        raise NotReadyError(f"{target} cannot be written: {error.strerror}", fix="name another folder") from error

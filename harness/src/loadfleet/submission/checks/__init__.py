@@ -6,6 +6,7 @@ from loadfleet.submission.checks.accuracy import AccuracyFiles, AccuracyLog, Acc
 from loadfleet.submission.checks.base import Check, Finding, Submission
 from loadfleet.submission.checks.compliance import Compliance
 from loadfleet.submission.checks.endpoints import EndpointAudits, Endpoints
+from loadfleet.submission.checks.full_logs import FullLogs
 from loadfleet.submission.checks.layout import ResultFiles, RootLayout, SubmitterFolders
 from loadfleet.submission.checks.measurements import Measurements, UserConf
 from loadfleet.submission.checks.models import ModelMapping, ModelNames, Scenarios
@@ -35,6 +36,7 @@ ALL: tuple[type[Check], ...] = (
     AccuracyLog,
     Score,
     Hash,
+    FullLogs,
     AccuracyFiles,
     Compliance,
     Endpoints,

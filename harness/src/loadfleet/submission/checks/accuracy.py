@@ -112,27 +112,27 @@ class Hash(Check):
         path = subject.accuracy_folder / "accuracy.txt"
         if not path.is_file():
             return
-        hashes = _HASH.findall(read_text(path))
-        if not hashes:
+        found = recorded_hashes(read_text(path))
+        if not found:
             yield self.error(path, "accuracy.txt ends with hash=<SHA-256>", "run loadfleet submission truncate")
-        for value in hashes:
+        for value in found:
             if not _SHA256.fullmatch(value):
                 yield self.error(
                     path, "the hash is 64 lower-case hexadecimal digits", "truncate the full log again", value
                 )
-        if len(set(hashes)) > 1:
-            yield self.error(path, "there is one hash", "truncate the full log again", f"{len(hashes)} hashes")
+        if len(set(found)) > 1:
+            yield self.error(path, "there is one hash", "truncate the full log again", f"{len(found)} hashes")
         log = subject.accuracy_folder / "mlperf_log_accuracy.json"
         limit = subject.rules.layout.accuracy_log_max_bytes
         data = log.read_bytes(limit + 1)
-        if hashes and data and len(data) <= limit and _CUT not in data:
+        if found and data and len(data) <= limit and _CUT not in data:
             real = hashlib.sha256(data).hexdigest()
-            if hashes[-1] != real:
+            if found[-1] != real:
                 yield self.error(
                     path,
                     f"the hash is {real}, the SHA-256 of the log, which is whole",
                     "score the log again",
-                    hashes[-1],
+                    found[-1],
                 )
 
 
@@ -152,6 +152,11 @@ class AccuracyFiles(Check):
                 yield self.error(folder, f"{name}/ holds {', '.join(files)}", f"add {', '.join(missing)}")
             if "captions" not in present:
                 yield self.warning(folder / "captions.txt", f"captions of {name}/ are given", "add captions.txt")
+
+
+def recorded_hashes(text: str) -> list[str]:
+    """What stands behind `hash=` in accuracy.txt."""
+    return _HASH.findall(text)
 
 
 def scores(rules: Round, path: Place, targets: tuple[Target, ...]) -> dict[str, float]:

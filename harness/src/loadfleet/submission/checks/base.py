@@ -53,11 +53,15 @@ class Finding:
 
 @dataclass
 class Submission:
-    """A folder that holds divisions, seen with the rules of one round."""
+    """A folder that holds divisions, seen with the rules of one round.
+
+    `full_logs`, where they are at hand: SHA-256 of a full accuracy log -> SHA-256 of its cut form.
+    """
 
     root: Place
     rules: Round
     submitter: str
+    full_logs: Mapping[str, str] | None = None
 
     @classmethod
     def of(cls, folder: Path, rules: Round, submitter: str) -> Submission:
