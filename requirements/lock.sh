@@ -7,4 +7,5 @@ compile control.in --output-file ../requirements.lock
 for layer in harness loadgen; do
   compile "$layer.in" --constraints ../requirements.lock --output-file "../roles/$layer/files/requirements.lock"
 done
+compile report.in --constraints ../requirements.lock --output-file ../roles/harness/files/report.lock
 compile onnxruntime.in --constraints ../requirements.lock --output-file ../roles/backend/files/onnxruntime.lock

@@ -16,6 +16,8 @@ from ansible.utils.display import Display
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._command import MEANINGS, answer, complaint
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand, point
 
+# A report that cannot be made here says why and is missed; it takes no result with it.
+NOT_READY = 3
 # What `results summary` returns after it has printed a table; anything else is an error of its own.
 JUDGED = (0, 1, 4)
 
@@ -42,18 +44,26 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("no results at %s: no host has brought any" % run)
         point(os.path.join(os.path.dirname(run), "latest"), os.path.basename(run))
         status, out, err = call([executable, "results", "report", run, "--json"])
-        if status != 0:
+        if status == NOT_READY:
+            display.warning("no report of %s: %s" % (run, complaint(status, out, err)))
+        elif status != 0:
             raise AnsibleActionFail("the report of %s: %s" % (run, complaint(status, out, err)))
-        report = answer(out).get("report", os.path.join(run, "report.html"))
+        report = answer(out).get("report", "")
         command = [executable, "results", "summary", run] + (["--color"] if ANSIBLE_COLOR else [])
         status, out, err = call(command)
         if status not in JUDGED:
             raise AnsibleActionFail("the table of %s: %s" % (run, complaint(status, out, err)))
         display.display("\n" + out.rstrip() + "\n")
-        result = {"changed": False, "failed": False, "rc": status, "report": report}
+        result = {"changed": False, "failed": False, "rc": status}
+        if report:
+            result["report"] = report
         if status != 0 and boolean(args.get("judge", True)):
             result["failed"] = True
-            result["msg"] = "run %s: %s; see the table above and %s" % (os.path.basename(run), MEANINGS[status], report)
+            result["msg"] = "run %s: %s; see the table above%s" % (
+                os.path.basename(run),
+                MEANINGS[status],
+                " and %s" % report if report else "",
+            )
         return result
 
 
