@@ -13,7 +13,8 @@ NAME = re.compile(
     re.IGNORECASE,
 )
 PLACE = re.compile(r"(file|path|dir)$", re.IGNORECASE)
-LOGIN = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+# A user name alone is a token with http, and a name with ssh.
+LOGIN = re.compile(r"://[^/\s:@]*:[^/\s@]+@|https?://[^/\s@]+@", re.IGNORECASE)
 
 
 def is_secret(name: str) -> bool:

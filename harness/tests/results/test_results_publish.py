@@ -297,7 +297,8 @@ def test_a_plain_folder_gets_files_and_no_repository(run: RunResults, tmp_path: 
     assert "nothing was committed" in done.note
     assert not (tmp_path / "plain" / ".git").exists()
     assert (tmp_path / "plain" / "runs" / RUNS[0] / "digests.json").is_file()
-    assert published(run, str(tmp_path / "plain")).files == 0
+    again = published(run, str(tmp_path / "plain"))
+    assert (again.files, again.note) == (0, "nothing new")
     with pytest.raises(InputError, match="no git repository"):
         published(run, str(tmp_path / "plain"), push=True)
 

@@ -65,6 +65,8 @@ def publish(runs: tuple[str, ...], to: str, branch: str, push: bool, results_pat
         )
         if published.attempts > 1:
             click.echo(f"  pushed at attempt {published.attempts}: others published meanwhile, theirs is kept")
+    elif published.files:
+        click.echo(f"published {what} to {where}: {published.files:,} files; {published.note}")
     else:
         pushed = ", pushed" if published.pushed else ""
         click.echo(f"{what} in {where}: {published.note}{pushed}")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DIGESTS = "digests.json"
 # Of this machine, or of this moment: what is published is the same wherever and whenever it is published.
 _LOCAL = ("path", "report", "submission")
-_CREDENTIALS = re.compile(rb"://[^\s/:@'\"]*:[^\s/@'\"]+@")
+_CREDENTIALS = re.compile(rb"://[^\s/:@'\"]*:[^\s/@'\"]+@|https?://[^\s/:@'\"]+@")
 _SCANNED = 8 << 20
 
 

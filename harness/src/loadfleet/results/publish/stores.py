@@ -66,5 +66,5 @@ def _to_plain(path: Path, files: Mapping[str, bytes | Path]) -> Published:
             target.parent.mkdir(parents=True, exist_ok=True)
             whole_files.write_bytes(target, data)
             written += 1
-    note = "a folder without git: files were written, nothing was committed"
+    note = "a folder without git: nothing was committed" if written else "nothing new"
     return Published(str(path), "", None, written, pushed=False, note=note)
