@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-KINDS: tuple[str, ...] = ("workload", "model", "dataset", "backend", "implementation", "platform", "round")
+KINDS: tuple[str, ...] = (
+    "workload",
+    "model",
+    "dataset",
+    "backend",
+    "implementation",
+    "platform",
+    "round",
+    "compliance",
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class Entry:
 
 def folder_of(kind: str) -> str:
     """The folder that holds the files of a kind: its plural."""
-    return f"{kind}s"
+    return kind if kind == "compliance" else f"{kind}s"
 
 
 def kind_of(word: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from loadfleet import catalogue
 from loadfleet.catalogue import rounds
+from loadfleet.compliance import tests as compliance
 from loadfleet.errors import InputError, NotReadyError
 from loadfleet.loadgen.scenarios import SCENARIOS
 from loadfleet.store import Store
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from loadfleet.store import StoreEntry
 
-MODES = ("accuracy", "performance")
+MODES = ("accuracy", "performance")  # what runs when nothing is said
 EXECUTIONS = ("test", "valid")
 UNKNOWN_SYSTEM = "sha256:" + "0" * 64  # a run by hand, without a measured system description
 _FREE_BYTES = 512 << 20  # LoadGen logs, status and telemetry of a run, with room to spare
@@ -50,7 +51,8 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
         _choice("benchmark_scenarios", name, workload.data["scenarios"])
         for name in run.get("scenarios") or workload.data["scenarios"][:1]
     ]
-    modes = [_choice("benchmark_modes", name, MODES) for name in run.get("modes") or MODES]
+    known = (*compliance.MODES, compliance.ALL, *compliance.names())
+    asked = [_choice("benchmark_modes", name, known) for name in run.get("modes") or MODES]
     model = catalogue.get("model", run.get("model") or workload.data["default_model"])
     dataset = catalogue.get("dataset", run.get("dataset") or workload.data["default_dataset"])
     for entry in (model, dataset):
@@ -69,8 +71,10 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     device = _choice("benchmark_device", run.get("device") or "cpu", list(backend.data["devices"]))
     implementation = _choice("benchmark_implementation", run.get("implementation") or "native", ("native",))
     rules = rounds.load(run.get("round") or rounds.names()[-1])
-    if model.data.get("official_name"):
-        rules.model(model.data["official_name"])
+    official = model.data.get("official_name")
+    if official:
+        rules.model(official)
+    modes = compliance.expand(asked, rules, official)
     if execution == "valid" and run.get("query_count"):
         raise InputError(
             f"benchmark_query_count is {run['query_count']}; execution valid follows the round's own counts",
@@ -128,6 +132,9 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
             },
             "command": {"prefix": prefix, "environment": dict(run.get("environment") or {})},
             "timeout_s": run.get("timeout_s") or _TIMEOUT_S[execution],
+            **(
+                {} if mode in compliance.MODES else {"compliance": compliance.describe(mode, rules, official, scenario)}
+            ),
             **{key: run[key] for key in ("gate", "platform") if run.get(key)},
         }
         for scenario in scenarios

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 import traceback
@@ -18,7 +19,8 @@ from loadfleet.catalogue import rounds
 from loadfleet.cell import estimates, verdict
 from loadfleet.cell.monitor import Monitor
 from loadfleet.cell.start import Start
-from loadfleet.errors import InputError, LoadfleetError
+from loadfleet.compliance import cell as compliance
+from loadfleet.errors import BadResultError, InputError, LoadfleetError
 from loadfleet.loadgen import run as loadgen
 from loadfleet.loadgen.engine import Engine, Layout
 from loadfleet.loadgen.logs import DetailLog
@@ -29,11 +31,11 @@ from loadfleet.results import failure
 from loadfleet.results import model as results
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from loadfleet.backends import Session
     from loadfleet.catalogue.rounds import Round
-    from loadfleet.workloads import Dataset
+    from loadfleet.workloads import Accuracy, Dataset
 
 LOGS = ("mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json")
 _SAME = (
@@ -68,15 +70,13 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
 
     Raises:
         InputError: The folder holds the logs of another run, or the cell asks for something impossible.
-        NotReadyError: LoadGen, the backend or the device is missing.
+        NotReadyError: LoadGen, the backend or the device is missing, or a run that a test is compared with.
         BadResultError: LoadGen left no readable log.
     """
     _refuse_dirty(folder)
-    scenario, execution = SCENARIOS[cell["scenario"]], cell["execution"]
+    before = compliance.references(folder, cell)
     rules = rounds.load(cell["round"])
-    minimum_ms = rules.min_duration_ms if execution == "valid" else TEST_DURATION_MS
-    if cell["loadgen"]["query_count"]:
-        minimum_ms = 1  # the count alone decides when the run ends
+    minimum_ms = _minimum_ms(cell, rules)
     monitor = Monitor(folder, minimum_ms / 1e3)
     monitor.start()
     clock = _Clock()
@@ -99,28 +99,24 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
         plan = scheduler(cell["scenario"], engine, cell["loadgen"]["target_latency_ms"] or _latency_limit(rules, cell))
         times["load_s"] = clock.lap()
         monitor.phase("warming up")
-        estimate = plan.warm_up(seconds=3.0 if cell["mode"] == "performance" or scenario.name == "Server" else 0.2)
+        estimate = plan.warm_up(seconds=3.0 if cell["mode"] != "accuracy" or cell["scenario"] == "Server" else 0.2)
         times["warm_up_s"] = clock.lap()
-        asked = Settings(
-            model=cell["loadgen"]["model"],
-            scenario=cell["scenario"],
-            mode=cell["mode"],
-            values=_values(cell, estimate, minimum_ms, dataset.count),
-            seeds=dict(rules.seeds.items()),
-        )
+        values = compliance.requested(before) or _values(cell, estimate, minimum_ms, dataset.count)
+        asked = _settings(cell, rules, values)
+        audit = _audit_file(folder, cell, asked)
         settings = asked.apply(lg, folder / "user.conf")
         start = Start(cell.get("start_at"), lambda: monitor.phase("running", engine.progress))
         monitor.phase("waiting to start")
-        loadgen.run(lg, settings, plan, dataset.count, cell["dataset"]["performance_samples"], folder, start=start.wait)
+        kept = cell["dataset"]["performance_samples"]
+        loadgen.run(lg, settings, plan, dataset.count, kept, folder, start=start.wait, audit=audit)
         times |= start.times()
         monitor.phase("judging")
         detail = DetailLog.read(folder / LOGS[1])
-        accuracy = None
-        if cell["mode"] == "accuracy":
-            accuracy = workload.accuracy(Path(cell["dataset"]["path"]), folder / LOGS[2])
-            files.write_text(folder / "accuracy.txt", accuracy.line + "\n")
-        judged = verdict.judge(cell, rules, detail, accuracy, asked.differences(detail.values))
-        if judged.metric:
+        score = functools.partial(workload.accuracy, Path(cell["dataset"]["path"]))
+        outcome = compliance.judge(folder, cell, before, score)
+        differences = asked.differences(detail.values)
+        judged = verdict.judge(cell, rules, detail, _accuracy(cell, folder, score), differences, outcome)
+        if judged.metric and not outcome:
             estimates.record(cell, judged.metric["value"], judged.metric["unit"])
     finally:
         monitor.stop()
@@ -133,6 +129,13 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
     results.validate(result)
     files.write_json(folder / "result.json", result)
     return judged.exit_code
+
+
+def _minimum_ms(cell: Mapping[str, Any], rules: Round) -> int:
+    """LoadGen's minimum duration."""
+    if cell["loadgen"]["query_count"]:
+        return 1  # the count alone decides when the run ends
+    return rules.min_duration_ms if cell["execution"] == "valid" else TEST_DURATION_MS
 
 
 def _refuse_dirty(folder: Path) -> None:
@@ -178,14 +181,61 @@ def _result(
         "latency": judged.latency,
         "validity": judged.validity,
         "accuracy": judged.accuracy,
+        **({"compliance": judged.compliance} if judged.compliance else {}),
         "power": None,
         "files": {
             name: {"sha256": files.sha256(folder / name), "bytes": (folder / name).stat().st_size}
-            for name in (*LOGS, "user.conf", "accuracy.txt")
+            for name in (*LOGS, "user.conf", "accuracy.txt", *_verification(cell))
             if (folder / name).exists()
         },
         "exit_code": judged.exit_code,
     }
+
+
+def _settings(cell: Mapping[str, Any], rules: Round, values: dict[str, float]) -> Settings:
+    """What LoadGen is asked; a compliance test has an audit file and perhaps seeds of its own."""
+    test = cell.get("compliance") or {"seeds": {}, "audit": {}}
+    return Settings(
+        model=cell["loadgen"]["model"],
+        scenario=cell["scenario"],
+        mode=cell["mode"],
+        values=values,
+        seeds={**dict(rules.seeds.items()), **test["seeds"]},
+        audit=test["audit"],
+    )
+
+
+def _audit_file(folder: Path, cell: Mapping[str, Any], asked: Settings) -> Path | None:
+    """The audit file of a compliance test, written; None in other cells."""
+    if "compliance" not in cell:
+        return None
+    path = folder / compliance.AUDIT
+    files.write_text(path, asked.audit_config())
+    return path
+
+
+def _verification(cell: Mapping[str, Any]) -> list[str]:
+    """Files that a compliance test leaves besides LoadGen's logs."""
+    return [compliance.AUDIT, *compliance.written(cell["compliance"])] if "compliance" in cell else []
+
+
+def _accuracy(cell: Mapping[str, Any], folder: Path, score: Callable[[Path], Accuracy]) -> Accuracy | None:
+    """The scored answers of an accuracy run, or of a test that wants them scored; accuracy.txt says it.
+
+    Raises:
+        BadResultError: The log of an accuracy run cannot be scored.
+    """
+    test = cell.get("compliance")
+    if cell["mode"] != "accuracy" and not (test and test["scored"]):
+        return None
+    try:
+        accuracy = score(folder / LOGS[2])
+    except BadResultError:
+        if test:
+            return None  # verification says what is wrong with the log
+        raise
+    files.write_text(folder / "accuracy.txt", accuracy.line + "\n")
+    return accuracy
 
 
 def _values(cell: Mapping[str, Any], estimate: float, minimum_ms: int, samples: int) -> dict[str, float]:

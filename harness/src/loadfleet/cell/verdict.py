@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from loadfleet.catalogue.rounds import Round
+    from loadfleet.compliance.verify import Outcome
     from loadfleet.workloads import Accuracy
 
 _TARGET_SHARE = 0.99  # MLPerf Inference rules, table of models: quality target of the 99 flavour
@@ -27,10 +28,16 @@ class Verdict:
     accuracy: dict[str, Any] | None
     validity: dict[str, Any]
     exit_code: int
+    compliance: dict[str, Any] | None = None
 
 
 def judge(
-    cell: Mapping[str, Any], rules: Round, detail: DetailLog, accuracy: Accuracy | None, differences: Sequence[str]
+    cell: Mapping[str, Any],
+    rules: Round,
+    detail: DetailLog,
+    accuracy: Accuracy | None,
+    differences: Sequence[str],
+    tested: Outcome | None = None,
 ) -> Verdict:
     """Judge a finished run.
 
@@ -40,10 +47,12 @@ def judge(
         detail: LoadGen's detail log.
         accuracy: The workload's reading of the accuracy log, in accuracy mode.
         differences: Settings LoadGen did not take as asked.
+        tested: What verification found, in a compliance test.
 
     Returns:
         Exit code 1 for anything that makes the number useless for its execution: an error in the log, settings not
-        taken, a missed latency bound, accuracy below target. In execution `test` missed minimums are expected.
+        taken, a missed latency bound, accuracy below target, a compliance test that failed. In execution `test` missed
+        minimums are expected.
     """
     test = cell["execution"] == "test"
     bad = [f"LoadGen logged an error: {text}" for text in detail.errors] + list(differences)
@@ -53,6 +62,9 @@ def judge(
     unmet = detail.unmet()
     if detail.validity == "INVALID":
         (reasons if test and unmet and set(unmet) <= set(MINIMUMS) else bad).extend(detail.reasons())
+    if tested is not None:
+        bad += tested.reasons(passed=False)
+        reasons += tested.reasons(passed=None)
     judged = None
     if accuracy is not None:
         judged = _accuracy(cell, rules, accuracy)
@@ -63,7 +75,7 @@ def judge(
                 f"{accuracy.metric} {accuracy.value:.3f} % over {accuracy.samples:,} samples is far below the model's "
                 f"{judged['reference']:.3f} %: the model or the data is broken"
             )
-        if not test and accuracy.samples < accuracy.total:
+        if cell["mode"] == "accuracy" and not test and accuracy.samples < accuracy.total:
             bad.append(f"only {accuracy.samples:,} of {accuracy.total:,} samples are in the accuracy log")
     measured = cell["mode"] != "accuracy"
     scenario = SCENARIOS[cell["scenario"]]
@@ -85,6 +97,7 @@ def judge(
             },
         },
         exit_code=1 if bad else 0,
+        compliance=tested.as_json() if tested else None,
     )
 
 

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cache": ("cache", "The store of verified models and data sets on this host."),
     "catalogue": ("catalogue", "What can be run: workloads, models, data sets, backends, rounds."),
     "cell": ("cell", "One LoadGen run."),
+    "compliance": ("compliance", "Audit files and verification of compliance tests."),
     "doctor": ("doctor", "What keeps hosts from measuring, or from measuring well."),
     "plan": ("plan", "The cells a run file stands for."),
     "results": ("results", "Read results: table, report, comparison."),

@@ -55,6 +55,7 @@ def run(
     output: Path,
     on_load: Callable[[Sequence[int]], None] = lambda _: None,
     start: Callable[[], None] = lambda: None,
+    audit: Path | None = None,
 ) -> None:
     """Run LoadGen to its end; its logs are in `output`.
 
@@ -67,6 +68,7 @@ def run(
         output: Existing folder: LoadGen aborts the process where it is missing.
         on_load: Told which samples LoadGen will use next.
         start: Called last, when nothing is left to prepare: it may wait for an agreed instant.
+        audit: The audit file of a compliance test.
     """
     logs = lg.LogSettings()
     logs.log_output = lg.LogOutputSettings()
@@ -76,8 +78,8 @@ def run(
     qsl = lg.ConstructQSL(samples, performance_samples, on_load, lambda _: None)
     try:
         start()
-        # An empty audit name: a forgotten audit.config in the working folder would silently change the run.
-        lg.StartTestWithLogSettings(sut, qsl, settings, logs, "")
+        # An empty name where there is none: a forgotten audit.config in the working folder would change the run.
+        lg.StartTestWithLogSettings(sut, qsl, settings, logs, str(audit.resolve()) if audit else "")
     finally:
         scheduler.close()
         lg.DestroyFastSUT(sut)

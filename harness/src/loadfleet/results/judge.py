@@ -86,16 +86,24 @@ def _fault(result: Result) -> str:
     forgiven = result.validity.loadgen == "INVALID" and lowered_minimums_only(result)
     if result.validity.loadgen == "INVALID" and not forgiven:
         return "INVALID"
-    if result.mode == "accuracy":
-        if result.accuracy is None:
-            return "no accuracy"
-        if result.accuracy.met is False:
-            return "below target"
-        if result.execution == "valid" and result.accuracy.samples < result.accuracy.total:
-            return "incomplete"
+    fault = ""
+    if result.compliance and result.compliance.passed is False:
+        fault = f"{result.compliance.test} failed"
+    elif result.mode == "accuracy":
+        fault = _inaccurate(result)
     elif result.validity.loadgen is None:
-        return "no verdict"
-    return "bad" if result.exit_code else ""
+        fault = "no verdict"
+    return fault or ("bad" if result.exit_code else "")
+
+
+def _inaccurate(result: Result) -> str:
+    """The same for an accuracy run."""
+    if result.accuracy is None:
+        return "no accuracy"
+    if result.accuracy.met is False:
+        return "below target"
+    incomplete = result.execution == "valid" and result.accuracy.samples < result.accuracy.total
+    return "incomplete" if incomplete else ""
 
 
 def verdict(run: RunResults) -> Verdict:

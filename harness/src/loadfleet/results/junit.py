@@ -72,6 +72,7 @@ def _cell(run: RunResults, cell: CellOutcome) -> ET.Element:
     if result:
         facts = [words.metric(result.metric), f"LoadGen: {result.validity.loadgen or '-'}"]
         facts += [f"accuracy: {words.accuracy(result.accuracy)}"] if result.accuracy else []
+        facts += [f"{result.compliance.test}: {result.compliance.verdict}"] if result.compliance else []
         ET.SubElement(case, "system-out").text = clean("\n".join(facts))
     return case
 

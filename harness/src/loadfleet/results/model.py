@@ -116,6 +116,27 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class ComplianceCheck:
+    """One check of a compliance test: verdict (None: not judged), why, and the file that says it."""
+
+    about: str
+    passed: bool | None
+    words: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Compliance:
+    """What a compliance test came to: `passed`, or None when a part of it could not be judged; `verdict` in words."""
+
+    test: str
+    title: str
+    passed: bool | None
+    verdict: str
+    checks: tuple[ComplianceCheck, ...]
+
+
+@dataclass(frozen=True)
 class Times:
     """UTC instants as ISO 8601 with Z, durations in seconds, clock offset to the controller in ms.
 
@@ -171,6 +192,7 @@ class Result:
     prefix: tuple[str, ...]
     exit_code: int
     raw: Mapping[str, Any] = field(repr=False)
+    compliance: Compliance | None = None
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Result:
@@ -198,6 +220,7 @@ class Result:
             argv=tuple(command["argv"]),
             prefix=tuple(command["prefix"]),
             raw=value,
+            compliance=_compliance(value["compliance"]) if value.get("compliance") else None,
         )
 
 
@@ -241,6 +264,11 @@ def _validity(value: Mapping[str, Any]) -> Validity:
         reasons=tuple(value["reasons"]),
         checks=value.get("checks", {}),
     )
+
+
+def _compliance(value: Mapping[str, Any]) -> Compliance:
+    checks = tuple(ComplianceCheck(**_only(check, ComplianceCheck.__annotations__)) for check in value["checks"])
+    return Compliance(**_only(value, ("test", "title", "passed", "verdict")), checks=checks)
 
 
 def schema() -> dict[str, Any]:

@@ -77,6 +77,7 @@ def _cell(run: RunResults, cell: CellOutcome, reasons: list[str]) -> dict[str, A
         "metric": asdict(metric) if metric else None,
         "loadgen": result.validity.loadgen if result else None,
         "accuracy": asdict(result.accuracy) if result and result.accuracy else None,
+        "compliance": asdict(result.compliance) if result and result.compliance else None,
         "submittable": bool(result and result.validity.submittable),
         "why_not": judgement.short or None,
         "reason_numbers": [reasons.index(reason) + 1 for reason in judgement.reasons],
@@ -166,7 +167,7 @@ def row(outcome: CellOutcome, cell: dict[str, Any]) -> tuple[str, ...]:
     return (
         cell["host"],
         cell["scenario"],
-        cell["mode"],
+        f"{cell['mode']} {result.compliance.verdict}" if result and result.compliance else cell["mode"],
         words.metric(result.metric) if result else "-",
         cell["loadgen"] or "-",
         words.accuracy(result.accuracy) if result else "-",

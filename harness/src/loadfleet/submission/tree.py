@@ -12,7 +12,7 @@ from loadfleet import files
 from loadfleet.catalogue.rounds import Round, RoundModel
 from loadfleet.catalogue.rounds import load as load_round
 from loadfleet.errors import InputError
-from loadfleet.submission import choose, divisions, documents, flavours, inferred
+from loadfleet.submission import choose, divisions, documents, flavours, inferred, tested
 from loadfleet.submission.cells import Cell, find
 from loadfleet.submission.request import Request, refuse
 from loadfleet.submission.truncate import LOG, TEXT, shortened, with_hash
@@ -213,6 +213,7 @@ class _Builder:
         layout = self.rules.layout
         names = {"system": system, "model": folder, "scenario": scenario}
         results = self.root / "results" / system / folder / scenario
+        cells = self._asked(cells, model)
         first = cells[0]
         implementation = documents.slug(str(first.result.get("implementation") or "native"))
         measured = self.root / layout.measurements.format(**names)
@@ -234,8 +235,20 @@ class _Builder:
             elif cell.mode == "accuracy":
                 self._accuracy(cell, results / "accuracy")
             else:
-                self._compliance(cell, self.root / layout.compliance.format(**names) / cell.mode)
+                self._compliance(cell, cells, self.root / layout.compliance.format(**names) / cell.mode)
             self._account(cell, results, model, scenario, origin)
+
+    def _asked(self, cells: Sequence[Cell], model: RoundModel) -> list[Cell]:
+        """Without compliance tests that nobody asks for; a scenario with nothing else keeps them."""
+        asked = []
+        for cell in cells:
+            why = tested.unasked(cell, self.rules, model, self.generated.request.division)
+            entry = {"cell": choose.label(cell), "reasons": [why]}
+            if not why:
+                asked.append(cell)
+            elif entry not in self.generated.left_out:  # seen for another flavour
+                self.generated.left_out.append(entry)
+        return asked or list(cells)
 
     def finish(self) -> None:
         request = self.generated.request
@@ -308,17 +321,20 @@ class _Builder:
         self._bytes(target / TEXT, with_hash(text.read_bytes(), sha256))
         return True
 
-    def _compliance(self, cell: Cell, target: Path) -> None:
+    def _compliance(self, cell: Cell, shown: Sequence[Cell], target: Path) -> None:
         test = self.rules.compliance_tests.get(cell.mode)
         if test is None:
             return
+        for reason in tested.mismatches(cell, shown):
+            self._reason(cell, reason)
         for name in test.verify:
             self._copy(cell, name, target / name)
         if test.performance_log:
             self._performance(cell, target / "performance" / "run_1")
         if test.accuracy_log:
-            self._copy(cell, LOG, target / "accuracy" / LOG)
-            for name in (TEXT, "baseline_accuracy.txt", "compliance_accuracy.txt"):
+            if not self._short(cell, target / "accuracy"):
+                self._copy(cell, LOG, target / "accuracy" / LOG)
+            for name in (TEXT, *test.fallback_files):
                 if (cell.folder / name).is_file():
                     self._copy(cell, name, target / "accuracy" / name)
 
