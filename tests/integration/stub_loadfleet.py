@@ -151,7 +151,7 @@ def main(words: list[str]) -> None:
         case ["submission", "create", *rest]:
             output = Path(rest[rest.index("--output") + 1])
             output.mkdir(parents=True)
-            print(f"SUBMISSION {output} by {rest[rest.index('--submitter') + 1]}")
+            print(f"SUBMISSION {output} by {rest[rest.index('--submitter') + 1]}\n{' '.join(rest)}")
             sys.exit(1)  # the check refuses it
         case ["submission", "status", *rest]:
             asked = json.loads(rest[rest.index("-e") + 1])

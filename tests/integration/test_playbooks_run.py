@@ -159,6 +159,45 @@ def test_a_refused_submission_fails_a_valid_execution_only(site: Site, execution
     assert f"SUBMISSION {site.results}/{RUN_ID}/submission by Example" in re.sub(r"\s+", " ", play.text)
 
 
+def test_a_submission_is_made_as_the_variables_say(site: Site) -> None:
+    assert site.with_stub().play("run", benchmark_run_id=RUN_ID).code == 0
+    play = site.play(
+        "submit",
+        submission_status="rdi",
+        submission_flavours="reached",
+        submission_infer=True,
+        submission_documents_path="/srv/documents",
+        submission_only_submittable=True,
+        submission_system_name="rack7",
+    )
+    assert play.code == 0, play.text
+    text = re.sub(r"\s+", " ", play.text)
+    for words in (
+        "--status rdi", "--flavours reached", "--infer", "--documents /srv/documents", "--only-submittable",
+        "--system-name rack7",
+    ):  # fmt: skip
+        assert words in text
+
+
+def test_what_a_submission_will_lack_is_told_before_a_host_is_touched(site: Site) -> None:
+    closed = {
+        "submission_division": "closed", "benchmark_model": "bert-large-int8", "benchmark_execution": "valid",
+        "benchmark_scenarios": ["SingleStream"],
+    }  # fmt: skip
+    refused = site.play("check", **closed)
+    assert refused.code == 2
+    assert "fix: benchmark_scenarios: [SingleStream, Offline]" in refused.text
+    assert "to run on localhost: at least 00:42" in refused.text
+    assert "submission_allow_incomplete: true" in refused.text
+
+    allowed = site.play("check", **closed, submission_allow_incomplete=True)
+    assert allowed.code == 0, allowed.text
+    assert "not complete" in allowed.text
+    told = site.play("check", **{**closed, "benchmark_execution": "test"})
+    assert told.code == 0, told.text
+    assert "benchmark_execution: valid" in told.text
+
+
 @pytest.mark.parametrize(
     "playbook", ["bert", "site", "check", "prepare", "run", "resume", "watch", "stop", "collect", "submit"]
 )
