@@ -360,8 +360,8 @@ def _documents(request: Request) -> list[Demand]:
                     "",
                     f"document {document.name}",
                     met=False,
-                    why=f"{request.division} {request.kind} asks for {document.title}",
-                    fix=f"put {document.files} into a folder and name it in submission_documents_path",
+                    why=f"{request.division} {request.system_type} asks for {document.title}",
+                    fix=f"write {document.example} and name its folder in submission_documents_path",
                 )
             )
     return found

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Document:
-    """A document of `documentation/`: `files` is a pattern of names; a `generated` one is written if there is none."""
+    """A document of `documentation/`: `files` is a pattern of names; a `generated` one is written if there is none.
+
+    `example` is a name that the pattern takes.
+    """
 
     name: str
     title: str
     files: str
+    example: str
     divisions: tuple[str, ...]
     system_types: tuple[str, ...]
     generated: bool
@@ -81,6 +85,7 @@ def load() -> Divisions:
                 name=name,
                 title=found["title"],
                 files=found["files"],
+                example=found["example"],
                 divisions=tuple(found["divisions"]),
                 system_types=tuple(found["system_types"]),
                 generated=found["generated"],

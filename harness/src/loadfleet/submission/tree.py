@@ -260,7 +260,7 @@ class _Builder:
         for document in divisions.load().demanded(request.division, request.kind):
             if not document.generated and document.found(request.documents) is None:
                 self.generated.lacking.append(
-                    {"document": document.name, "title": document.title, "files": document.files}
+                    {"document": document.name, "title": document.title, "files": document.example}
                 )
         if self.mapping:
             self._json(self.root / "model_mapping.json", dict(sorted(self.mapping.items())))

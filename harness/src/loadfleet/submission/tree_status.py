@@ -44,7 +44,7 @@ def of(tree: Path, rules: Round, submitter: str) -> Status:
     return Status(
         rules.name,
         ",".join(one.division for one in submission.submitters),
-        ",".join(sorted({model.system.kind for model in models})),
+        ",".join(sorted({str(model.system.description.get("system_type")) for model in models})),
         tuple(lines),
         tuple(demands),
     )
