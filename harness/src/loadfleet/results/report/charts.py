@@ -251,7 +251,11 @@ def over_time(
 def _over_time(time_unit: str, unit: str, high: float | None, late: tuple[bool, ...]) -> dict[str, Any]:
     """`late` has an entry for each phase: whether its name stands left of its line."""
     alt = altair()
-    x = alt.X("t:Q", axis=alt.Axis(title=time_unit, grid=False, tickCount=6), scale=alt.Scale(domainMin=0, nice=False))
+    x = alt.X(
+        "t:Q",
+        axis=alt.Axis(title=f"time, {time_unit}", grid=False, tickCount=6),
+        scale=alt.Scale(domainMin=0, nice=False),
+    )
     scale = alt.Scale(domainMin=0) if high is None else alt.Scale(domain=[0, high])
     y = alt.Y("value:Q", axis=alt.Axis(title=unit, tickCount=4), scale=scale, stack=None)
     tooltip = [

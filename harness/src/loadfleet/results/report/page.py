@@ -135,6 +135,7 @@ def _content(runs: Sequence[RunResults], page: Path, others: Sequence[PublishedR
         "headings": (("Run",) if several else ()) + HEADINGS,
         "rows": rows,
         "cards": _cards(sections, several),
+        "machine": _machine(runs[0].hosts[0]) if len(runs) == len(runs[0].hosts if runs else ()) == 1 else None,
         "reasons": reasons,
         "throughput": throughput.by_scenario(_named(results)),
         "sweeps": sweep.sweeps(results) if several else [],
@@ -244,6 +245,32 @@ def _card(section: cells.Section, sections: Sequence[cells.Section]) -> Card | N
         f"{throughput.verdict(result)}, {allowed}",
         details,
     )
+
+
+def _machine(host: HostResults) -> tuple[str, str, list[str]] | None:
+    """Name, processor or accelerator, and the rest of what a run of one host ran on, at a glance."""
+    known = host.system.get("description")
+    if not isinstance(known, dict):
+        return None
+
+    def text(key: str) -> str:
+        value = str(known.get(key) or "")
+        return "" if value in {"N/A", "not stated"} else value
+
+    processors, cores, accelerators = (
+        text(key) for key in ("host_processors_per_node", "host_processor_core_count", "accelerators_per_node")
+    )
+    processor = text("host_processor_model_name")
+    accelerator = text("accelerator_model_name") if accelerators not in {"", "0"} else ""
+    details = [
+        processor if accelerator else "",
+        f"{processors} x {cores} cores" if processors and cores else "",
+        f"{text('host_memory_capacity')} memory" if text("host_memory_capacity") else "",
+        text("framework"),
+        text("operating_system"),
+    ]
+    name = f"{accelerators} x {accelerator}" if accelerator else processor
+    return (host.name, name, [detail for detail in details if detail]) if name else None
 
 
 def _systems(runs: Sequence[RunResults]) -> list[tuple[str, list[tuple[str, str]]]]:

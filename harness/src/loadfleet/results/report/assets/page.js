@@ -19,7 +19,7 @@
     view: { stroke: null },
     axis: {
       ...quiet, domainColor: "var(--edge)", gridColor: "var(--edge)", tickColor: "var(--edge)",
-      labelOverlap: "greedy", labelSeparation: 8,
+      labelOverlap: "parity", labelSeparation: 8,
     },
     legend: { ...quiet, labelColor: "var(--text)", labelLimit: 0, orient: "bottom", direction: "vertical" },
     text: { fill: "var(--text)", fontSize: 12.5 },
