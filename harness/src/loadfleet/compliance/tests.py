@@ -8,7 +8,7 @@ from loadfleet import catalogue
 from loadfleet.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from loadfleet.catalogue.rounds import Round, RoundModel
 
@@ -50,6 +50,14 @@ def expand(modes: Sequence[str], rules: Round, official_name: str | None) -> lis
             f"benchmark_modes: {rules.title} asks no compliance test of {official_name}", fix="choose another mode"
         )
     return [*runs, *sorted(wanted)]
+
+
+def with_references(modes: Iterable[str]) -> set[str]:
+    """Modes and those that their tests are compared with: a run has both."""
+    found = set(modes)
+    for name in found - {*MODES, ALL}:
+        found |= set(catalogue.get("compliance", name).data["needs"])
+    return found
 
 
 def _refuse(name: str, runs: Sequence[str], rules: Round, model: RoundModel | None) -> None:

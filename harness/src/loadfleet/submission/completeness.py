@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loadfleet.compliance import tests as compliance
 from loadfleet.errors import InputError
 from loadfleet.submission import choose, divisions, documents, durations, flavours, inferred
 from loadfleet.submission.intent import modes as plan_modes
@@ -68,7 +69,7 @@ def _variables(lines: Sequence[Line], intent: Intent | None, rules: Round) -> di
     if not runs:
         return {}
     scenarios = {run.scenario for run in runs} | set(intent.scenarios if intent is not None else ())
-    modes = {run.mode for run in runs} | set(intent.modes if intent is not None else ())
+    modes = compliance.with_references({run.mode for run in runs} | set(intent.modes if intent is not None else ()))
     found: dict[str, Any] = {
         "benchmark_scenarios": [name for name in rules.scenarios if name in scenarios],
         "benchmark_modes": [name for name in plan_modes(rules) if name in modes],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from loadfleet import catalogue, files
 from loadfleet.catalogue import rounds
+from loadfleet.compliance import tests as compliance
 from loadfleet.errors import InputError
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def of(found: Mapping[str, Any]) -> Intent:
     model = catalogue.get("model", str(run.get("model") or workload.data["default_model"]))
     backend = catalogue.get("backend", str(run.get("backend") or "onnxruntime"))
     scenarios = _list(run.get("scenarios")) or list(workload.data["scenarios"][:1])
+    asked = _known("benchmark_modes", _list(run.get("modes")) or list(_MODES), [*modes(rules), compliance.ALL])
     description: dict[str, Any] = {}
     for name in _DESCRIPTION:
         value = found.get(name) or {}
@@ -150,7 +152,7 @@ def of(found: Mapping[str, Any]) -> Intent:
             "accuracy": {k: v for k, v in (model.data.get("accuracy") or {}).items() if k != "samples"},
         },
         scenarios=tuple(_known("benchmark_scenarios", scenarios, workload.data["scenarios"])),
-        modes=tuple(_known("benchmark_modes", _list(run.get("modes")) or list(_MODES), modes(rules))),
+        modes=tuple(compliance.expand(asked, rules, model.data.get("official_name"))),
         execution=_known("benchmark_execution", [str(run.get("execution") or "test")], ["test", "valid"])[0],
         backend=backend.name,
         systems=tuple(str(host) for host in hosts if host),
