@@ -6,6 +6,7 @@ Rules: MLCommons' power checker, but for the list of known client and server sou
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import uuid
@@ -199,7 +200,7 @@ def _analyzers(config: Any, rules: PowerRules) -> Iterator[Problem]:
     # a list in newer clients, an object before
     for analyzer in _rows(config if isinstance(config, list) else [config]) or [{}]:
         number = analyzer.get("device_type")
-        if number not in known:
+        if not isinstance(number, int) or number not in known:
             rule = f"the type of the meter is one of {', '.join(map(str, sorted(known)))}"
             yield Problem(file, rule, "measure with one of them", number)
         elif number in rules.two_channel_types and not _two_channels(analyzer):
@@ -239,9 +240,10 @@ def _phases(session: Session) -> Iterator[Problem]:
 
 def _starts(phases: Any, mode: str) -> list[float]:
     try:
-        return [float(phase[0]) for phase in phases[mode]]
-    except (KeyError, TypeError, ValueError, IndexError):
+        starts = [float(phase[0]) for phase in phases[mode]]
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         return []
+    return starts if all(map(math.isfinite, starts)) else []
 
 
 def _levels(session: Session) -> Iterator[Problem]:
@@ -299,7 +301,7 @@ def _daemon_log(session: Session) -> Iterator[Problem]:
     file = "power/ptd_logs.txt"
     log = session.folder / file
     begin, end, activated = None, None, None
-    mark = f": Go with mark '{session.server['session_name']}_ranging'".encode()
+    mark = f": Go with mark '{session.server['session_name']}_ranging'".encode("utf-8", "surrogatepass")
     for line in lines(log):
         when, text = _stamped(line)
         if activated is None and when is not None and _ACTIVATED.search(text):
