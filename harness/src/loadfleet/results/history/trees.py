@@ -172,7 +172,7 @@ class _Reader:
             energy_mj=energy_mj,
             latency_ms=_latencies(result, scenario),
             inferred=inferred,
-            valid=result.summary(result.performance_folder).get("Result is", "") == "VALID",
+            valid=result.summary(result.performance_folder).get("Result is") == "VALID",
             compliance=_compliance(result),
             files={self.prefix + name: digest for name, digest in _digests(result).items()},
         )

@@ -73,7 +73,8 @@ def of_run(run: RunResults) -> Content:
     if packed:
         files["submission.json"] = run.path / "submission" / str(packed["summary"]).rpartition("/")[2]
     public = {key: value for key, value in summary.items() if key not in _LOCAL}
-    files["summary.json"] = _json({"schema_version": 1, **public})
+    # Findings name files by their path on this machine.
+    files["summary.json"] = _json({"schema_version": 1, **public}).replace(f"{run.path}/".encode(), b"")
     listed = {name: _digest(content) for name, content in sorted(files.items())}
     files[DIGESTS] = _json({"schema_version": 1, "run_id": run.run_id, "files": listed, "raw": raw})
     for name, content in files.items():
