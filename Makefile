@@ -79,6 +79,7 @@ bench: setup ## Measure the harness against the bare runtime and a reference-sty
 .PHONY: docs
 docs: setup ## Rebuild the generated parts of the documentation
 	$(BIN)/python tools/option_table.py
+	$(BIN)/python tools/checker_table.py
 
 .PHONY: build
 build: setup ## Build the collection and the harness wheel into dist/

@@ -1,7 +1,8 @@
-"""Changes to an accepted submission of two results, each of which must be refused.
+"""Changes to an accepted submission of two results: most must be refused, some must not.
 
-A row is (name, divisions, change, words): `change` gets the root of the tree and its division, `words` stand in the
-finding. What MLCommons' checkers say of each change: reference table of the mutation runs.
+`change` gets the tree; `words` stand in a finding: an error, or with `accepted` a warning, or nothing for no finding at
+all. What MLCommons' checkers say of each change is recorded in data/official_verdicts.yml (record_verdicts.py); where
+both accept and ours refuses, or the other way round, `why` says why. docs/checker.md is made of this.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ class Mutation(NamedTuple):
     divisions: tuple[str, ...]
     change: Change
     words: str
+    why: str = ""
+    accepted: bool = False
 
 
 BOTH, OPEN, CLOSED = ("open", "closed"), ("open",), ("closed",)
@@ -88,6 +91,12 @@ def _binary(path: Path) -> None:
     path.write_bytes(bytes(range(256)) * 40)
 
 
+def _whole(tree: Tree) -> None:
+    """A short accuracy log that was never cut, beside the hash of the log that was."""
+    path = tree.offline / "accuracy" / "mlperf_log_accuracy.json"
+    path.write_text('[\n{ "seq_id" : 0, "qsl_idx" : 0, "data" : "0000C841" }\n]\n')
+
+
 ROWS: list[Mutation] = [
     # performance log
     Mutation("result invalid", BOTH, lambda t: t.set("result_validity", "INVALID"), "result_validity is VALID"),
@@ -96,8 +105,15 @@ ROWS: list[Mutation] = [
         BOTH,
         lambda t: t.text(t.log().with_name(SUMMARY), "Result is : VALID", "Result is : INVALID"),
         "Result is : VALID",
+        why="The summary is LoadGen's own verdict, and the file that people read.",
     ),
-    Mutation("error line", BOTH, lambda t: t.append(t.log(), "boom", error=True), "LoadGen logged no error"),
+    Mutation(
+        "error line",
+        BOTH,
+        lambda t: t.append(t.log(), "boom", error=True),
+        "LoadGen logged no error",
+        why="Whatever LoadGen calls an error may have changed the number.",
+    ),
     Mutation(
         "error line in accuracy",
         BOTH,
@@ -165,24 +181,35 @@ ROWS: list[Mutation] = [
         BOTH,
         lambda t: (t.offline / "accuracy" / "mlperf_log_accuracy.json").write_text('[\n{ "seq_id" : 0, "qsl_idx" : 0'),
         "the log is a list",
+        why="What is left is no log of answers.",
     ),
     Mutation(
         "accuracy log without answers",
         BOTH,
         lambda t: (t.offline / "accuracy" / "mlperf_log_accuracy.json").write_text("[\n]\n"),
         "holds the answers",
+        why="The accuracy would be of no answers that anybody can look at.",
     ),
     Mutation(
         "no hash",
         BOTH,
         lambda t: (t.offline / "accuracy" / "accuracy.txt").write_text('{"exact_match": 80.0, "f1": 90.5}\n'),
         "accuracy.txt ends with hash",
+        why="Without it nobody can tell which log the accuracy is of; the official truncation writes it, in open too.",
     ),
     Mutation(
         "hash of no SHA-256",
         BOTH,
         lambda t: t.text(t.offline / "accuracy" / "accuracy.txt", "hash=", "hash=x"),
         "64 lower-case hexadecimal digits",
+        why="A hash that is none proves nothing.",
+    ),
+    Mutation(
+        "hash of a whole log that is another's",
+        BOTH,
+        _whole,
+        "the SHA-256 of the log, which is whole",
+        why="The log is there in full, and it is not the one that the accuracy is of.",
     ),
     Mutation(
         "accuracy below target",
@@ -207,6 +234,7 @@ ROWS: list[Mutation] = [
         BOTH,
         lambda t: shutil.copy(t.log(), t.log(mode="accuracy")),
         "the log is of an accuracy run",
+        why="The accuracy would be of no run at all.",
     ),
     Mutation("accuracy log binary", BOTH, lambda t: _binary(t.log(mode="accuracy")), "every line is a LoadGen entry"),
     # files
@@ -239,6 +267,7 @@ ROWS: list[Mutation] = [
         BOTH,
         lambda t: shutil.copytree(t.offline / "performance/run_1", t.offline / "performance/run_2"),
         "one performance run",
+        why="One run counts; which one must not be left to the reader.",
     ),
     *(
         Mutation(
@@ -306,6 +335,12 @@ ROWS: list[Mutation] = [
     Mutation(
         "dangling link", BOTH, lambda t: (t.submitter / "src" / "link").symlink_to("nowhere"), "no link may dangle"
     ),
+    Mutation(
+        "link to a file of the submission",
+        BOTH,
+        lambda t: (t.submitter / "src" / "link").symlink_to("../systems/example-board.json"),
+        "no link may lie in a submission",
+    ),
     # systems
     Mutation("description missing", BOTH, lambda t: t.description.unlink(), "every system has a description"),
     Mutation("description broken", BOTH, lambda t: t.description.write_text("{,}"), "every system has a description"),
@@ -331,9 +366,17 @@ ROWS: list[Mutation] = [
         lambda t: edit_json(t.description, system_type="datacenter"),
         "is not part of the datacenter suite",
     ),
-    Mutation("network mode", BOTH, lambda t: edit_json(t.description, is_network="True"), "is_network is True in"),
+    Mutation(
+        "network mode", BOTH, lambda t: edit_json(t.description, is_network="True"), "field network_type is missing"
+    ),
     Mutation(
         "network mode boolean", BOTH, lambda t: edit_json(t.description, is_network=True), "is_network is the text"
+    ),
+    Mutation(
+        "network mode denied without saying more",
+        BOTH,
+        lambda t: edit_json(t.description, is_network="False"),
+        "field network_type is missing",
     ),
     Mutation(
         "accelerators not a number",
@@ -368,6 +411,7 @@ ROWS: list[Mutation] = [
         BOTH,
         lambda t: t.offline.rename(t.model / "offline"),
         "the scenario is spelled Offline",
+        why="The official table then says that the result is inferred.",
     ),
     Mutation("model unknown", BOTH, lambda t: t.model.rename(t.system / "bart"), "v6.1 has no such model"),
     Mutation(

@@ -171,7 +171,9 @@ def test_identifiers_stay() -> None:
 def test_values_with_quotes_are_read_as_they_were_meant(line: str, value: str) -> None:
     names = [*rows()[0]]
     others = [f'"{text}"' for text in list(rows()[0].values())[:-1]]
-    record = ",".join([*others, line]) if line != "plain" else ",".join([*(text[1:-1].replace(",", "+") for text in others), line])
+    record = ",".join([*others, line])
+    if line == "plain":
+        record = ",".join([*(text[1:-1].replace(",", "+") for text in others), line])
 
     (row,) = parse(",".join(names) + "\n" + record.replace('"The "big" one"', '"The big one"') + "\n", "x")
 

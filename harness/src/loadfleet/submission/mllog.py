@@ -64,18 +64,26 @@ _WORDS = {b"true": True, b"false": False, b"null": None}
 class LogValues(Mapping[str, Any]):
     """Key -> value, each parsed when it is asked for."""
 
-    def __init__(self, raw: dict[bytes, bytes], parsed: dict[str, Any]) -> None:
+    def __init__(self, raw: dict[bytes, bytes], parsed: dict[bytes, Any]) -> None:
         self._raw = raw
         self._parsed = parsed
 
     def __getitem__(self, key: str) -> Any:
-        if key in self._parsed:
-            return self._parsed[key]
-        return _value(self._raw[key.encode()])
+        name = key.encode()
+        if name in self._parsed:
+            return self._parsed[name]
+        return _value(self._raw[name])
+
+    def get(self, key: str, default: Any = None) -> Any:
+        name = key.encode()
+        if name in self._parsed:
+            return self._parsed[name]
+        raw = self._raw.get(name)
+        return default if raw is None else _value(raw)
 
     def __iter__(self) -> Iterator[str]:
         yield from (key.decode() for key in self._raw)
-        yield from (key for key in self._parsed if key.encode() not in self._raw)
+        yield from (key.decode() for key in self._parsed if key not in self._raw)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -124,7 +132,7 @@ class DetailLog:
 @dataclass
 class _Reader:
     raw: dict[bytes, bytes] = field(default_factory=dict)
-    parsed: dict[str, Any] = field(default_factory=dict)
+    parsed: dict[bytes, Any] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     problem: str = ""
     repeated: set[str] = field(default_factory=set)
@@ -152,15 +160,15 @@ class _Reader:
             self.problem = self.problem or f"holds more than {_KEY_LIMIT} keys"
 
     def _plain(self, data: bytes, start: int, end: int) -> None:
-        raw = self.raw
+        raw, parsed = self.raw, self.parsed
         for key, value, is_error, other in _LINES.findall(data, start, end):
             if other:
                 self._other(data, other)
                 continue
             if key not in raw:
                 raw[key] = value
-                if self.parsed and key.decode() in self.parsed:
-                    self._again(key, _value(value), self.parsed[key.decode()])
+                if key in parsed:
+                    self._again(key, _value(value), parsed[key])
             elif raw[key] != value:
                 self._again(key, value, raw[key])
             if is_error == b"true":
@@ -199,7 +207,7 @@ class _Reader:
         if raw_key in self.raw:
             self._again(raw_key, value, _value(self.raw[raw_key]))
         else:
-            self._again(raw_key, value, self.parsed.setdefault(key, value))
+            self._again(raw_key, value, self.parsed.setdefault(raw_key, value))
         if is_error:
             self._error(key, value)
 
@@ -268,9 +276,18 @@ def _stream(handle: int, size: int, reader: _Reader) -> None:
         reader.lines(rest)
 
 
-def read_summary(path: Place) -> dict[str, str]:
-    """The `name : value` lines of mlperf_log_summary.txt (`Result is` -> `VALID`); empty when it cannot be read."""
-    data = path.read_bytes(_SUMMARY_LIMIT)
-    text = "" if data is None else data.decode("utf-8", "replace")
-    pairs = (line.partition(":") for line in text.splitlines())
-    return {name.strip(): value.strip() for name, colon, value in pairs if colon and name.strip()}
+class SummaryLog:
+    """The `name : value` lines of mlperf_log_summary.txt, looked for when they are asked for."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+
+    def get(self, name: str) -> str | None:
+        """The value that stands last for a name (`Result is` -> `VALID`), None when there is none."""
+        found = re.findall(rb"^[ \t]*" + re.escape(name.encode()) + rb"[ \t]*:(.*)$", self._text, re.MULTILINE)
+        return found[-1].decode("utf-8", "replace").strip() if found else None
+
+
+def read_summary(path: Place) -> SummaryLog:
+    """The summary of a run; without lines when it cannot be read."""
+    return SummaryLog(path.read_bytes(_SUMMARY_LIMIT) or b"")

@@ -80,6 +80,11 @@ class Disk:
         """Names in a folder, sorted; empty when it is missing or unreadable."""
         return sorted(self._names(folder))
 
+    def entries(self, folder: str) -> list[tuple[str, Kind]]:
+        """Names in a folder and what they are, sorted; empty when it is missing or unreadable."""
+        found = sorted(self._names(folder).items())
+        return [(name, self._target(f"{folder}/{name}") if raw == _LINK else raw) for name, raw in found]  # type: ignore[misc]
+
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
         """The first `limit` bytes of a regular file; None when there is none or it cannot be read."""
         known = self._contents.get(path)
@@ -227,6 +232,10 @@ class Place:
     def iterdir(self) -> Iterator[Place]:
         """Entries of a folder, sorted; none when it is missing or unreadable."""
         return (self / name for name in self.disk.names(self.path))
+
+    def entries(self) -> list[tuple[Place, Kind]]:
+        """Like `iterdir`, with what each is."""
+        return [(self / name, kind) for name, kind in self.disk.entries(self.path)]
 
     def read_bytes(self, limit: int = READ_LIMIT) -> bytes | None:
         """The beginning of a regular file; None when there is none or it cannot be read."""

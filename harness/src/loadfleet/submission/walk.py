@@ -186,7 +186,7 @@ def _start(walker: Walker) -> None:
     global _walker  # noqa: PLW0603 - a process has no other place that outlives a task
     _walker = walker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
-    gc.disable()  # what a piece leaves behind is free of cycles or small, and processes end soon
+    gc.freeze()  # what was there before need not be looked at again
 
 
 def _run(task: Sequence[Piece]) -> Outcome:

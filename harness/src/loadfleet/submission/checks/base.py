@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from loadfleet.submission import endpoints
-from loadfleet.submission.mllog import DetailLog, read_detail, read_summary
+from loadfleet.submission.mllog import DetailLog, SummaryLog, read_detail, read_summary
 from loadfleet.submission.place import Disk, Place
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class Result:
             return self.scenario
         return ran if ran in self.rules.scenarios else None
 
-    @property
+    @cached_property
     def endpoints(self) -> bool:
         """Whether MLCommons' endpoints client measured this instead of LoadGen."""
         if self.rules.endpoints is None:
@@ -215,7 +215,7 @@ class Result:
         logs = (folder / "mlperf_log_detail.txt" for folder in (self.performance_folder, self.accuracy_folder))
         return not any(log.exists() for log in logs) and endpoints.present(self.folder)
 
-    @property
+    @cached_property
     def has_power(self) -> bool:
         return (self.folder / "performance" / "power").is_dir()
 
@@ -262,7 +262,7 @@ class Result:
     def accuracy(self) -> DetailLog:
         return self.log(self.accuracy_folder)
 
-    def summary(self, folder: Place) -> dict[str, str]:
+    def summary(self, folder: Place) -> SummaryLog:
         return read_summary(folder / "mlperf_log_summary.txt")
 
 
@@ -296,12 +296,12 @@ class Check(ABC):
 
 def subfolders(folder: Place) -> list[Place]:
     """Folders in a folder, sorted; empty when it is missing or unreadable."""
-    return [path for path in folder.iterdir() if path.is_dir()]
+    return [path for path, kind in folder.entries() if kind == "folder"]
 
 
 def plain_files(folder: Place) -> list[Place]:
     """What else is in a folder, sorted; empty when it is missing or unreadable."""
-    return [path for path in folder.iterdir() if not path.is_dir()]
+    return [path for path, kind in folder.entries() if kind != "folder"]
 
 
 def read_object(path: Place) -> dict[str, Any]:
@@ -366,7 +366,7 @@ def unreadable(check: Check, path: Place, error: OSError) -> Finding:
 
 def shown(name: str) -> str:
     """A name from a file system, which may hold any bytes, as text that can be written."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
 
 
 def printable(text: str) -> str:
