@@ -240,6 +240,42 @@ def test_outputs_of_every_compliance_test(round_name: str, model: str, test: str
         assert any(f"{test} passed" in text for text in found())
 
 
+@pytest.mark.parametrize(
+    ("model", "compliance", "accepted"),
+    [("bert-99", 90.1, True), ("bert-99", 89.4, False), ("bert-99.9", 90.82, True), ("bert-99.9", 90.6, False)],
+)
+def test_answers_that_differ_need_equal_scores(
+    model: str, compliance: float, accepted: bool, accepted_closed: Path, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(accepted_closed, tmp_path / "tree"))
+    tree = Tree(root, "closed")
+    if tree.model.name != model:
+        (tree.submitter / "src" / tree.model.name).rename(tree.submitter / "src" / model)
+        tree.model = tree.model.rename(tree.system / model)
+    for scenario in tree.model.iterdir():
+        for path in scenario.glob("**/accuracy.txt"):
+            path.write_text(path.read_text().replace("90.5", "90.85"))
+    folder = tree.model / "Offline" / "TEST01"
+    (folder / "verify_accuracy.txt").write_text("TEST FAIL\n")
+    for name, f1 in (("baseline", 90.85), ("compliance", compliance)):
+        (folder / "accuracy" / f"{name}_accuracy.txt").write_text(f'{{"exact_match": 80.0, "f1": {f1}}}\n')
+
+    assert [line for line in errors(check(root, "v6.1", "Example")) if "TEST01 passed" not in line] == []
+    assert check(root, "v6.1", "Example").accepted is accepted
+
+    (folder / "accuracy" / "more.txt").write_text("x")
+    assert not check(root, "v6.1", "Example").accepted
+
+
+def test_scores_to_fall_back_on_belong_to_tests_that_failed(accepted_closed: Path, tmp_path: Path) -> None:
+    """The strict official checker refuses them beside a test that passed."""
+    root = Path(shutil.copytree(accepted_closed, tmp_path / "tree"))
+    folder = Tree(root, "closed").offline / "TEST01" / "accuracy"
+    (folder / "baseline_accuracy.txt").write_text('{"exact_match": 80.0, "f1": 90.5}\n')
+
+    assert [line for line in errors(check(root, "v6.1", "Example")) if "accuracy/ of TEST01 holds" in line]
+
+
 def place(path: Path) -> Place:
     disk = Disk(path.parent)
     return Place(disk, disk.root) / path.name

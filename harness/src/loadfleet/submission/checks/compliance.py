@@ -64,8 +64,20 @@ class Compliance(Check):
             path = folder / "accuracy" / name
             if name.endswith(".txt") and not path.is_file():
                 yield self.error(path, "the test's log is scored", "add it")
+        yield from self._exactly(subject, test, folder)
         if test.performance_log:
             yield from self._performance(subject, model, test, folder / "performance" / "run_1")
+
+    def _exactly(self, subject: Result, test: ComplianceTest, folder: Place) -> Iterator[Finding]:
+        """Beside a test that passed lie its own files only; scores to fall back on belong to one that did not."""
+        if not test.fallback_files:
+            return
+        passed = all(not missing for _, missing in _missing(test, folder))
+        wanted = test.accuracy_files if passed else test.accuracy_files + test.fallback_files
+        optional = subject.rules.layout.accuracy_optional
+        for path in plain_files(folder / "accuracy"):
+            if path.name not in wanted + optional:
+                yield self.error(path, f"accuracy/ of {test.name} holds {', '.join(wanted)}", "remove it", path.name)
 
     def _performance(self, subject: Result, model: RoundModel, test: ComplianceTest, run: Place) -> Iterator[Finding]:
         layout = subject.rules.layout
@@ -123,22 +135,15 @@ class Compliance(Check):
             yield self.error(run / "mlperf_log_detail.txt", words, "run both again", f"{after:g}")
 
     def _passed(self, subject: Result, model: RoundModel, test: ComplianceTest, folder: Place) -> Iterator[Finding]:
-        for name in test.verify:
-            path = folder / name
-            if not path.is_file():
-                continue
-            text = read_text(path)
-            stated = {line.strip() for line in text.splitlines()} if test.whole_line else text
-            missing = [texts[0] for texts in test.passes if not any(words in stated for words in texts)]
-            if missing and not (name == "verify_accuracy.txt" and self._fallback(subject, model, test, folder)):
+        for path, missing in _missing(test, folder):
+            if missing and not (path.name == "verify_accuracy.txt" and self._fallback(subject, model, test, folder)):
                 yield self.error(path, f"{test.name} passed: {'; '.join(missing)}", f"run {test.name} again")
 
     def _fallback(self, subject: Result, model: RoundModel, test: ComplianceTest, folder: Place) -> bool:
         """A test of a model whose outputs are not deterministic: both accuracies agree within the tolerance."""
         if not test.fallback_files or subject.scenario is None:
             return False
-        names = {path.name for path in plain_files(folder / "accuracy")}
-        if names != {*test.accuracy_files, *test.fallback_files}:
+        if any(not (folder / "accuracy" / name).is_file() for name in test.fallback_files):
             return False
         targets = model.targets_for(subject.scenario)
         base, same = (scores(subject.rules, folder / "accuracy" / name, targets) for name in test.fallback_files)
@@ -149,3 +154,13 @@ class Compliance(Check):
             <= model.compliance_tolerance.get(target.metric, test.tolerance)
             for target in targets
         )
+
+
+def _missing(test: ComplianceTest, folder: Place) -> Iterator[tuple[Place, list[str]]]:
+    """Verification files that are there, each with what it must say and does not."""
+    for name in test.verify:
+        path = folder / name
+        if path.is_file():
+            text = read_text(path)
+            stated = {line.strip() for line in text.splitlines()} if test.whole_line else text
+            yield path, [texts[0] for texts in test.passes if not any(words in stated for words in texts)]
