@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from click.testing import CliRunner
 from published_mutations import LLAMA, RESNET, Mutation, Result
 
+from loadfleet.cli.submission import command
 from loadfleet.submission.check import Report, check
 
 DATA = Path(__file__).parent / "data"
@@ -139,3 +141,13 @@ def test_a_change_is_refused(tree: Published, row: Mutation, trees: dict[str, Pa
     assert not report.accepted
     assert [finding for finding in errors if row.words in finding.rule], [finding.line() for finding in errors]
     assert not [finding for finding in errors if "can be made" in finding.rule]
+
+
+def test_the_command_shows_power(trees: dict[str, Path]) -> None:
+    shown = CliRunner().invoke(
+        command, ["check", str(trees["v4.1"]), "--round", "v4.1", "--submitter", "UntetherAI", "--jobs", "1"]
+    )
+
+    assert shown.exit_code == 0
+    assert "resnet50/offline: 168720 Samples/s, 398.33 Watts\n" in shown.output
+    assert shown.output.endswith("3 of 3 results accepted\nSUMMARY: submission looks OK\n")

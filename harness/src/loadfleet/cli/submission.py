@@ -327,6 +327,8 @@ def _echo_report(report: Report) -> None:
         click.echo(finding.line())
     for row in report.rows:
         value = "no result" if row.value is None else f"{row.value:.6g} {row.unit}"
+        if row.power is not None:
+            value += f", {row.power:.6g} {row.power_unit}"
         click.echo(printable(f"{'accepted' if row.accepted else 'refused'} {row.path}: {value}"))
     click.echo(f"{sum(row.accepted for row in report.rows)} of {len(report.rows)} results accepted")
     click.echo(report.summary)
