@@ -111,6 +111,24 @@ def test_all_four_scenarios_run(first: Job, site: Site) -> None:
         assert accuracy["value"] > 60
 
 
+def test_a_compliance_test_runs_beside_what_it_is_compared_with(first: Job, site: Site) -> None:
+    modes = json.dumps({"benchmark_modes": ["performance", "accuracy", "compliance"]})
+    job = site.play("bert", "-e", modes, benchmark_query_count=400)
+    assert job.returncode == 0, job.output[-4000:]
+    test = result(job.folder, "bert/Offline/TEST01")
+    assert test["loadgen"]["effective"]["effective_accuracy_log_sampling_target"] == 4096
+    accuracy, performance = test["compliance"]["checks"]
+    assert accuracy["passed"] is True, "onnxruntime answers alike whatever the batch"
+    assert performance["passed"] is not False, "400 queries are too few to fail by their speed"
+    folder = job.folder / "localhost/bert/Offline/TEST01"
+    assert (folder / "verify_accuracy.txt").read_text().splitlines()[-1] == "TEST PASS"
+    assert test["files"]["audit.config"]["sha256"] == hashlib.sha256((folder / "audit.config").read_bytes()).hexdigest()
+    assert re.search(r"TEST01 (passed|not\s+judged)", job.output)
+    record = json.loads((job.folder / "submission/generated.json").read_text())
+    (left,) = [entry for entry in record["left_out"] if entry["cell"].endswith("TEST01")]
+    assert left["reasons"] == ["the open division asks for no compliance test"]
+
+
 def test_a_killed_controller_loses_nothing(first: Job, site: Site) -> None:
     run_id = "20260102T030405Z-bert-00dd"
     settings = {"benchmark_run_id": run_id, "benchmark_query_count": 300}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from loadfleet.catalogue import rounds
 from loadfleet.cell import agent, plan
 from loadfleet.errors import InputError
 from loadfleet.results import model as results
@@ -87,6 +88,18 @@ def test_every_scenario_can_be_tested(make_run: Callable[..., Path], scenario: s
     result = results.load(folder / "toy" / scenario / "TEST04/result.json")
     assert result.loadgen.effective["effective_performance_issue_same"] is True
     assert result.accuracy is None
+
+
+def test_an_older_round_has_a_test_with_seeds_of_its_own(make_run: Callable[..., Path]) -> None:
+    folder = make_run(modes=MODES, round="v4.1")
+    agent.start(folder)
+    status = wait(folder, ended)
+    assert status["exit_code"] == 0, status
+    rules = rounds.load("v4.1")
+    for mode, seeds in (("TEST01", rules.seeds), ("TEST05", rules.compliance_tests["TEST05"].seeds)):
+        effective = results.load(folder / "toy/Offline" / mode / "result.json").loadgen.effective
+        assert seeds
+        assert {name: effective[f"effective_{name}"] for name, _ in seeds.items()} == dict(seeds.items())
 
 
 def test_other_answers_than_in_the_accuracy_run_fail_the_run(finished: Path) -> None:
