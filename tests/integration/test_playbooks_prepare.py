@@ -66,7 +66,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"submission_system_type": "datacenter"}, "bert-99 is not part of the datacenter suite"),
     (
         {"submission_division": "closed", "benchmark_model": "bert-large-int8", "benchmark_execution": "valid"},
-        "benchmark_scenarios: [SingleStream, Offline]; benchmark_modes: [accuracy, performance, TEST01]",
+        "benchmark_scenarios: [SingleStream, Offline]; benchmark_modes: [accuracy, performance, compliance]",
     ),
     ({"benchmark_run_id": "../../etc"}, "benchmark_run_id is ../../etc"),
 ]

@@ -132,7 +132,7 @@ def test_status_of_a_plan_needs_no_results() -> None:
     words = ["-e", "benchmark_model=bert-large-fp32", "-e", "benchmark_execution=valid", "--division", "closed"]
     incomplete = call("status", *words)
     assert incomplete.exit_code == 1
-    fix = "fix: benchmark_scenarios: [SingleStream, Offline]; benchmark_modes: [accuracy, performance, TEST01]"
+    fix = "fix: benchmark_scenarios: [SingleStream, Offline]; benchmark_modes: [accuracy, performance, compliance]"
     assert fix in incomplete.stdout
     assert "to run on any host: at least 00:42" in incomplete.stdout
 

@@ -280,6 +280,20 @@ def test_of_two_complete_models_the_newest_counts(results: Results, tmp_path: Pa
     assert {cell["model"] for cell in generated.cells} == {"bert-large-fp32"}
 
 
+def test_tests_keep_the_runs_that_they_were_compared_with(results: Results, tmp_path: Path) -> None:
+    """A newer run without tests must not take their place in closed; open asks for no test and takes it."""
+    modes = (*BASIC, "TEST01")
+    first = results.run("20261122T010000Z-bert-0001", model=BERT, f1=90.5, modes=modes)
+    second = results.run("20261122T020000Z-bert-0002", model=BERT, f1=90.5)
+
+    closed = generate([first, second], tmp_path / "closed", CLOSED)
+    opened = generate([first, second], tmp_path / "open", Request(submitter="Example"))
+
+    assert {(cell["mode"], cell["run_id"]) for cell in closed.cells} == {(mode, first.name) for mode in modes}
+    assert closed.not_submittable == []
+    assert {(cell["mode"], cell["run_id"]) for cell in opened.cells} == {(mode, second.name) for mode in BASIC}
+
+
 def test_models_of_ones_own_stand_beside_each_other(results: Results, tmp_path: Path) -> None:
     first = results.run("20261122T010000Z-bert-0001")
     second = results.run("20261122T020000Z-bert-0002", model={**MINILM, "name": "my-bert"})

@@ -20,10 +20,11 @@ from loadfleet.submission.status import of
 OPEN, CLOSED = Request(submitter="Example"), Request(submitter="Example", division="closed")
 DONE = ("valid", "valid", "valid", "not needed")
 NONE = ("not needed",) * 4
+FULL_MODES = ("accuracy", "performance", "TEST01")
 FULL: dict[str, Any] = {
     "benchmark_model": "bert-large-fp32",
     "benchmark_scenarios": ["SingleStream", "Offline"],
-    "benchmark_modes": ["accuracy", "performance", "TEST01"],
+    "benchmark_modes": list(FULL_MODES),
     "benchmark_execution": "valid",
 }
 
@@ -59,7 +60,7 @@ def test_results_that_lack_runs_for_closed(results: Results) -> None:
     assert not found.complete
     assert found.variables == {
         "benchmark_scenarios": ["SingleStream", "Offline"],
-        "benchmark_modes": ["accuracy", "performance", "TEST01"],
+        "benchmark_modes": ["accuracy", "performance", "compliance"],
         "benchmark_execution": "valid",
     }
 
@@ -72,6 +73,27 @@ def test_closed_is_complete_with_every_scenario_and_test(results: Results) -> No
 
     assert states(found) == dict.fromkeys(("SingleStream", "Offline"), DONE)
     assert found.complete, found.demands
+
+
+def test_a_test_is_made_together_with_the_runs_it_is_compared_with(results: Results) -> None:
+    run = results.run(scenarios=("Offline", "SingleStream"), model=BERT, f1=90.5)
+
+    found = of([run], CLOSED)
+
+    for line in found.lines:
+        assert tuple(state.state for state in line.states) == ("valid", "valid", "missing", "not needed")
+        assert {run.mode for run in line.to_run} == {"performance", "accuracy", "TEST01"}
+    assert found.variables["benchmark_modes"] == ["accuracy", "performance", "compliance"]
+
+
+def test_a_test_of_another_run_does_not_count(results: Results) -> None:
+    first = results.run("20261122T010000Z-bert-0001", model=BERT, f1=90.5)
+    second = results.run("20261122T020000Z-bert-0002", modes=("TEST01",), model=BERT, f1=90.5)
+
+    offline = next(line for line in of([first, second], CLOSED).lines if line.scenario == "Offline")
+
+    assert offline.compliance.state == "invalid"
+    assert "TEST01 was compared with the performance run of 20261122T020000Z-bert-0002" in offline.compliance.why
 
 
 def test_closed_refuses_results_below_target_and_other_models(results: Results) -> None:
@@ -127,7 +149,7 @@ def test_a_plan_that_completes_closed() -> None:
         ({"benchmark_scenarios": "Offline"}, {"benchmark_scenarios": ["SingleStream", "Offline"]}),
         (
             {"benchmark_modes": ["performance"]},
-            {"benchmark_modes": ["accuracy", "performance", "TEST01"]},
+            {"benchmark_modes": ["accuracy", "performance", "compliance"]},
         ),
         ({"benchmark_execution": "test"}, {"benchmark_execution": "valid"}),
     ],
@@ -154,6 +176,12 @@ def test_a_plan_that_lacks_something_names_the_variable(changes: dict[str, Any],
         (Request(flavours="finest"), {}, "flavours 'finest'", "submission_flavours"),
         (CLOSED, {"benchmark_scenarios": ["Batch"]}, "'Batch'", "use one of"),
         (CLOSED, {"benchmark_modes": ["TEST77"]}, "'TEST77'", "TEST01"),
+        (
+            CLOSED,
+            {"benchmark_modes": ["TEST01"]},
+            "is compared with the accuracy and the performance run",
+            "compliance",
+        ),
         (CLOSED, {"benchmark_model": "{{ my_model }}"}, "is the template", "give its value"),
         (CLOSED, {"submission_round": "v1.0"}, "v1.0", ""),
     ],
@@ -230,6 +258,9 @@ def test_durations_are_the_minimum_or_what_the_counts_ask_for() -> None:
     # 662 queries of 8 samples at 4 samples a second.
     assert durations.of_mode(rules, resnet, "performance", "MultiStream", speeds) == (662 * 8 / 4, False)
     assert durations.of_mode(rules, bert, "TEST01", "SingleStream", speeds) == (600, False)
+    # Its audit file asks for 100 queries and no duration.
+    llama = rules.model("llama3.1-8b")
+    assert durations.of_mode(rules, llama, "TEST06", "Offline", speeds) == (10, False)
     # An unknown speed gives the least that it can take.
     assert durations.of_mode(rules, bert, "accuracy", "Offline", Speeds()) == (0, True)
     assert durations.of_mode(rules, bert, "accuracy", "Server", Speeds({"Offline": 100.0})) == (108.33, True)
@@ -266,6 +297,7 @@ def test_a_run_file_is_a_plan(tmp_path: Path) -> None:
 
     found = intent.of(intent.read([tmp_path / "run.json", tmp_path / "vars"], {"benchmark_backend": "null"}))
 
+    assert intent.of({**FULL, "benchmark_modes": "accuracy,performance,compliance"}).modes == FULL_MODES
     assert (found.scenarios, found.modes) == (("Offline",), ("accuracy", "performance"))
     assert (found.systems, found.backend, found.execution) == (("sut-1",), "null", "valid")
     assert found.request["division"] == "closed"

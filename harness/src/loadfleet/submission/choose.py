@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from loadfleet.submission.cells import Cell
 
+_RUNS = ("performance", "accuracy")
 Place = tuple[str, str, str]
 """System digest, model folder, scenario: what one result of a submission is."""
 
@@ -22,12 +23,25 @@ def label(cell: Cell) -> str:
 
 
 def choose(
-    cells: Sequence[Cell], round_name: str, folder: Callable[[Cell], str], left_out: list[dict[str, Any]]
+    cells: Sequence[Cell],
+    round_name: str,
+    folder: Callable[[Cell], str],
+    left_out: list[dict[str, Any]],
+    *,
+    tests: bool = False,
 ) -> list[Cell]:
     """One cell per place and mode; all modes of a place come from one model, backend and implementation.
 
     Of several such variants the one with the most submittable modes counts, then the newest; within it submittable
     cells before others, then the newest run, then the host's name. Every other cell goes to `left_out` with the reason.
+
+    Args:
+        cells: All there are.
+        round_name: The round they are for.
+        folder: Model folder of a cell.
+        left_out: Gets the others.
+        tests: Compliance tests are asked for. They are compared with the runs beside them, so that where there are any,
+            the run and host with the most submittable modes comes first, and others only fill what it lacks.
     """
     places: dict[Place, dict[tuple[str, ...], list[Cell]]] = {}
     for cell in cells:
@@ -36,7 +50,7 @@ def choose(
     chosen: dict[int, Cell] = {}
     stands: dict[int, Cell] = {}
     for variants in places.values():
-        best = {key: _best(found, round_name) for key, found in variants.items()}
+        best = {key: _best(found, round_name, tests=tests) for key, found in variants.items()}
         first = max(best, key=lambda key: (*_worth(best[key], round_name), key))
         for key, found in variants.items():
             winners = best[first]
@@ -60,14 +74,28 @@ def variant(cell: Cell) -> tuple[str, ...]:
     return tuple(str(name or "") for name in (*names, cell.result.get("implementation")))
 
 
-def _best(cells: Sequence[Cell], round_name: str) -> dict[str, Cell]:
+def _best(cells: Sequence[Cell], round_name: str, *, tests: bool) -> dict[str, Cell]:
     """Mode -> the cell that counts."""
-    best: dict[str, Cell] = {}
-    for cell in sorted(cells, key=lambda cell: cell.host):
+    ordered = sorted(cells, key=lambda cell: cell.host)
+    if tests and any(cell.mode not in _RUNS for cell in cells):
+        whole = max(((cell.run_id, cell.host) for cell in ordered), key=lambda of: _whole(cells, of, round_name))
+        first = {
+            cell.mode: cell for cell in ordered if (cell.run_id, cell.host) == whole and not cell.reasons(round_name)
+        }
+        ordered = [cell for cell in ordered if cell.mode not in first]
+    else:
+        first = {}
+    best: dict[str, Cell] = dict(first)
+    for cell in ordered:
         known = best.get(cell.mode)
         if known is None or rank(cell, round_name) > rank(known, round_name):
             best[cell.mode] = cell
     return best
+
+
+def _whole(cells: Sequence[Cell], of: tuple[str, str], round_name: str) -> tuple[int, str]:
+    """How many submittable modes a run has on a host; the newest of equals is the greatest."""
+    return sum((cell.run_id, cell.host) == of and not cell.reasons(round_name) for cell in cells), of[0]
 
 
 def _worth(modes: dict[str, Cell], round_name: str) -> tuple[int, str]:

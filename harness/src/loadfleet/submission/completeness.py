@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from loadfleet.compliance import tests as compliance
 from loadfleet.errors import InputError
-from loadfleet.submission import choose, divisions, documents, durations, flavours, inferred
-from loadfleet.submission.intent import modes as plan_modes
+from loadfleet.submission import choose, divisions, documents, durations, flavours, inferred, tested
 from loadfleet.submission.matrix import DONE, Demand, Line, State, Status, ToRun, worst
 from loadfleet.submission.request import Request, refuse
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from loadfleet.submission.intent import Intent
 
 _NOT_NEEDED = State("not needed")
+_RUNS = ("accuracy", "performance")
 
 
 def of(cells: Sequence[Cell], intent: Intent | None, rules: Round, request: Request) -> Status:
@@ -69,20 +69,20 @@ def _variables(lines: Sequence[Line], intent: Intent | None, rules: Round) -> di
     if not runs:
         return {}
     scenarios = {run.scenario for run in runs} | set(intent.scenarios if intent is not None else ())
-    modes = compliance.with_references({run.mode for run in runs} | set(intent.modes if intent is not None else ()))
+    modes = {run.mode for run in runs} | set(intent.modes if intent is not None else ())
     found: dict[str, Any] = {
         "benchmark_scenarios": [name for name in rules.scenarios if name in scenarios],
-        "benchmark_modes": [name for name in plan_modes(rules) if name in modes],
+        "benchmark_modes": [name for name in _RUNS if name in modes] + ([compliance.ALL] if modes - set(_RUNS) else []),
         "benchmark_execution": "valid",
     }
     if intent is None:
         return found
-    planned: dict[str, Any] = {
-        "benchmark_scenarios": [name for name in rules.scenarios if name in intent.scenarios],
-        "benchmark_modes": [name for name in plan_modes(rules) if name in intent.modes],
-        "benchmark_execution": intent.execution,
+    given = {
+        "benchmark_scenarios": set(intent.scenarios) == scenarios,
+        "benchmark_modes": set(intent.modes) == modes,
+        "benchmark_execution": intent.execution == "valid",
     }
-    return {name: value for name, value in found.items() if value != planned[name]}
+    return {name: value for name, value in found.items() if not given[name]}
 
 
 def _refuse_plan(intent: Intent, rules: Round, request: Request) -> None:
@@ -185,7 +185,7 @@ class _Model:
                 Line(system, model, "", scenario, why, why, _NOT_NEEDED, _NOT_NEEDED)
                 for scenario in sorted({cell.scenario for cell in cells})
             ]
-        chosen = choose.choose(cells, self.rules.name, lambda _: model, [])
+        chosen = choose.choose(cells, self.rules.name, lambda _: model, [], tests=self.strict)
         scored = [
             (cell.scenario, flavours.values(cell.result.get("accuracy"))) for cell in chosen if cell.mode == "accuracy"
         ]
@@ -294,6 +294,8 @@ class _Model:
         if self.strict and mode == "accuracy":
             below = _below(place.benchmark, place.scenario, flavours.values(cell.result.get("accuracy")))
             reasons += [below] if below else []
+        if mode not in _RUNS:
+            reasons += tested.mismatches(cell, place.cells)
         if self.request.division == "network" and mode != "accuracy":
             reasons += documents.network_reasons(cell.detail().values)
         if not reasons:
@@ -317,7 +319,18 @@ class _Model:
     def _tests(self, place: _Place, intended: Sequence[str]) -> State:
         if not self.strict or not place.benchmark.compliance:
             return _NOT_NEEDED
-        return worst({name: self._run(place, name, intended) for name in place.benchmark.compliance})
+        states = {name: self._run(place, name, intended) for name in place.benchmark.compliance}
+        for name, state in states.items():
+            if state.state not in DONE:
+                self._again(place, name)
+        return worst(states)
+
+    def _again(self, place: _Place, test: str) -> None:
+        """A test is compared with the runs beside it: they are made again, even when there are good ones."""
+        for mode in sorted(compliance.with_references({test}) - {test}):
+            if all(run.mode != mode for run in place.to_run):
+                seconds, at_least = durations.of_mode(self.rules, place.benchmark, mode, place.scenario, place.speeds)
+                place.to_run.append(ToRun(place.scenario, mode, seconds, at_least))
 
     def _inferred(self, line: Line, benchmark: RoundModel, cells: Sequence[Cell], lines: Mapping[str, Line]) -> Line:
         """The line, or when its scenario is not there and may be inferred, what it takes over from the other one."""

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from loadfleet.compliance import tests as compliance
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -107,13 +109,15 @@ def accuracy(model: RoundModel, scenario: str, speeds: Speeds) -> tuple[float, b
 def of_mode(rules: Round, model: RoundModel, mode: str, scenario: str, speeds: Speeds) -> tuple[float, bool]:
     """Seconds of a run in a mode, and whether that is a lower bound.
 
-    Compliance tests whose speed is compared last as long as a performance run; the others answer no more samples than
-    the performance run holds.
+    Compliance tests last as long as a performance run, but for those whose audit file sets the minimum duration to
+    nothing: they answer so many queries.
     """
     if mode == "accuracy":
         return accuracy(model, scenario, speeds)
-    test = rules.compliance_tests.get(mode)
-    if test is None or test.performance_log:
+    audit = {} if mode == "performance" else compliance.describe(mode, rules, model.name, scenario)["audit"]
+    if audit.get("min_duration") != 0:
         return performance(rules, model, scenario, speeds)
     rate, measured = speeds.rate(scenario, "performance")
-    return speeds.start_s + (model.performance_sample_count / rate if rate else 0.0), not measured
+    samples = audit.get("min_query_count", model.performance_sample_count)
+    samples *= _MULTI_STREAM_SAMPLES if scenario == "MultiStream" else 1
+    return speeds.start_s + (samples / rate if rate else 0.0), not measured

@@ -136,7 +136,6 @@ def of(found: Mapping[str, Any]) -> Intent:
     model = catalogue.get("model", str(run.get("model") or workload.data["default_model"]))
     backend = catalogue.get("backend", str(run.get("backend") or "onnxruntime"))
     scenarios = _list(run.get("scenarios")) or list(workload.data["scenarios"][:1])
-    asked = _known("benchmark_modes", _list(run.get("modes")) or list(_MODES), [*modes(rules), compliance.ALL])
     description: dict[str, Any] = {}
     for name in _DESCRIPTION:
         value = found.get(name) or {}
@@ -152,7 +151,7 @@ def of(found: Mapping[str, Any]) -> Intent:
             "accuracy": {k: v for k, v in (model.data.get("accuracy") or {}).items() if k != "samples"},
         },
         scenarios=tuple(_known("benchmark_scenarios", scenarios, workload.data["scenarios"])),
-        modes=tuple(compliance.expand(asked, rules, model.data.get("official_name"))),
+        modes=tuple(_modes(_list(run.get("modes")) or list(_MODES), rules, model.data.get("official_name"))),
         execution=_known("benchmark_execution", [str(run.get("execution") or "test")], ["test", "valid"])[0],
         backend=backend.name,
         systems=tuple(str(host) for host in hosts if host),
@@ -163,9 +162,10 @@ def of(found: Mapping[str, Any]) -> Intent:
     )
 
 
-def modes(rules: Round) -> list[str]:
-    """Modes of runs in a round: accuracy, performance and the compliance tests."""
-    return [*_MODES, *rules.compliance_tests]
+def _modes(given: list[str], rules: Round, official_name: str | None) -> list[str]:
+    """As a run expands them: `compliance` stands for the tests that the round asks of the model."""
+    known = [*_MODES, compliance.ALL, *compliance.names()]
+    return compliance.expand(_known("benchmark_modes", given, known), rules, official_name)
 
 
 def _list(value: object) -> list[str]:

@@ -70,7 +70,8 @@ def generate(results: Sequence[Path], output: Path, request: Request) -> Generat
     generated = Generated(output / "tree", request)
     generated.left_out += [{"cell": path, "reasons": [reason]} for path, reason in found.unreadable]
     models = {id(cell): _model(cell, rules, request) for cell in found.cells}
-    chosen = choose.choose(found.cells, rules.name, lambda cell: models[id(cell)][0], generated.left_out)
+    strict = request.division in rules.compliance_divisions
+    chosen = choose.choose(found.cells, rules.name, lambda cell: models[id(cell)][0], generated.left_out, tests=strict)
     chosen = choose.submittable(
         chosen, rules.name, generated.not_submittable, generated.left_out, only=request.only_submittable
     )
