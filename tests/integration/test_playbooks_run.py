@@ -193,6 +193,10 @@ def test_what_a_submission_will_lack_is_told_before_a_host_is_touched(site: Site
     allowed = site.play("check", **closed, submission_allow_incomplete=True)
     assert allowed.code == 0, allowed.text
     assert "not complete" in allowed.text
+    whole = {"benchmark_scenarios": "SingleStream,Offline", "benchmark_modes": "accuracy,performance,compliance"}
+    complete = site.play("check", **{**closed, **whole})
+    assert complete.code == 0, complete.text
+    assert "complete after this run" in complete.text
     told = site.play("check", **{**closed, "benchmark_execution": "test"})
     assert told.code == 0, told.text
     assert "benchmark_execution: valid" in told.text
