@@ -44,7 +44,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(command, ["compare", *arguments], catch_exceptions=False)
+    return CliRunner(env={"COLUMNS": "250"}).invoke(command, ["compare", *arguments], catch_exceptions=False)
 
 
 def test_derived_numbers_with_their_formulae() -> None:
