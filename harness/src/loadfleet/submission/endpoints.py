@@ -127,12 +127,7 @@ class EndpointsRun:
 
 def present(folder: Place) -> bool:
     """Whether any of the three files is in a scenario's folder."""
-    return any(_below_folder(folder, name).is_file() for name in (*CONFIGURATIONS, SUMMARY, SCORES))
-
-
-def _below_folder(folder: Place, name: str) -> Place:
-    first, slash, last = name.partition("/")
-    return folder / first / last if slash else folder / first
+    return any((folder / name).is_file() for name in (*CONFIGURATIONS, SUMMARY, SCORES))
 
 
 def read(folder: Place) -> EndpointsRun:
@@ -145,7 +140,7 @@ def read(folder: Place) -> EndpointsRun:
 
 
 def _json(folder: Place, name: str, problems: dict[str, str]) -> Mapping[str, Any]:
-    data = _below_folder(folder, name).read_bytes(_BYTES)
+    data = (folder / name).read_bytes(_BYTES)
     if data is None:
         problems[name] = "missing"
         return {}

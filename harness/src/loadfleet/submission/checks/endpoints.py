@@ -30,7 +30,7 @@ class Endpoints(Check):
             return
         run = endpoints.read(subject.folder)
         for name, problem in run.problems.items():
-            yield self.error(_below(subject.folder, name), f"{name} of the run is there", "copy it", problem)
+            yield self.error(subject.folder / name, f"{name} of the run is there", "copy it", problem)
         if model.name not in rules.models:
             words = f"results of the endpoints client are of {', '.join(rules.models)}"
             yield self.error(subject.folder, words, "measure with LoadGen", model.name)
@@ -60,7 +60,7 @@ class Endpoints(Check):
     def _performance(self, subject: Result, run: EndpointsRun, model: RoundModel) -> Iterator[Finding]:
         if not run.summary:
             return
-        path, scenario = _below(subject.folder, endpoints.SUMMARY), str(subject.scenario)
+        path, scenario = subject.folder / endpoints.SUMMARY, str(subject.scenario)
         if run.failed:
             yield self.error(path, "no sample failed", "mend the cause and measure again", run.failed)
         elif run.failed is None:
@@ -86,7 +86,7 @@ class Endpoints(Check):
     ) -> Iterator[Finding]:
         if not run.accuracy:
             return
-        path, scenario = _below(subject.folder, endpoints.SCORES), str(subject.scenario)
+        path, scenario = subject.folder / endpoints.SCORES, str(subject.scenario)
         if not run.scores:
             yield self.error(path, "accuracy_scores holds a score", "score the run again")
         wanted = model.samples_for(scenario)
@@ -138,7 +138,7 @@ class EndpointAudits(Check):
     def _bound(self, subject: Result, test: str, bound: Target) -> Iterator[Finding]:
         value = endpoints.read(subject.folder).mean_output_tokens
         if value is None or not bound.met(value):
-            path = _below(subject.folder, endpoints.SUMMARY)
+            path = subject.folder / endpoints.SUMMARY
             yield self.error(path, f"{test}: the mean output has {bound.words()} tokens", "measure again", value)
 
 
@@ -162,9 +162,3 @@ def _names(target: Target) -> tuple[str, ...]:
 
 def _tokens(model: RoundModel, scenario: str) -> dict[str, float]:
     return dict(model.token_latency_ms.get(scenario, {})) if model.token_latencies else {}
-
-
-def _below(folder: Place, name: str) -> Place:
-    for part in name.split("/"):
-        folder = folder / part
-    return folder

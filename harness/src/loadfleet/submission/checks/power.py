@@ -95,7 +95,7 @@ class PowerSession(Check):
         )
         for problem in session.problems(subject.rules.power):
             report = self.error if problem.grave else self.warning
-            yield report(_below(folder, problem.file), problem.rule, problem.fix, problem.value)
+            yield report(folder / problem.file, problem.rule, problem.fix, problem.value)
 
 
 class PowerReadings(Check):
@@ -139,7 +139,7 @@ class Nameplate(Check):
                 rule = f"{nameplate.FIELD} is a number of watts"
                 yield self.error(subject.description_file, rule, "write a number", stated)
             return
-        path = _below(subject.submitter.folder, template.format(system=subject.name))
+        path = subject.submitter.folder / template.format(system=subject.name)
         if not path.is_file():
             yield self.warning(path, "the capacity of the power supplies is given", f"write it, or {nameplate.FIELD}")
             return
@@ -183,10 +183,4 @@ def design_power(system: System) -> float | None:
     stated = system.description.get(nameplate.FIELD)
     if stated is not None:
         return nameplate.number(stated)
-    return nameplate.read(_below(system.submitter.folder, template.format(system=system.name)))[0]
-
-
-def _below(folder: Place, name: str) -> Place:
-    for part in name.split("/"):
-        folder = folder / part
-    return folder
+    return nameplate.read(system.submitter.folder / template.format(system=system.name))[0]
