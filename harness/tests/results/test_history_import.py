@@ -132,6 +132,30 @@ def test_open_names_and_inferred_scenarios(index: Path, tmp_path: Path) -> None:
     assert (rows["unheard-of"].value, rows["unheard-of"].inferred) == (16.0, True)
 
 
+def test_results_of_the_endpoints_client(index: Path, tmp_path: Path) -> None:
+    name = "gpt-oss-120b"
+    newest = rounds.load(rounds.newest())
+    result = publish(tmp_path, model=name, scenario="Server", description={"system_type": "datacenter"})
+    shutil.rmtree(result / "performance")
+    shutil.rmtree(result / "accuracy")
+    runtime = f"dataloader_random_seed: {newest.seeds.sample_index_rng_seed}, min_duration_ms: 600000"
+    write(result / "config.yaml", f"type: online\nsettings: {{runtime: {{{runtime}}}}}\n")
+    write(result / "performance" / "result_summary.json", {"tps": 5400.5, "n_samples_failed": 0})
+    write(result / "accuracy" / "accuracy_results.json", {"accuracy_scores": [{"score": 83.2}]})
+    broken = publish(tmp_path, system="other", model=name, scenario="Server")
+    shutil.rmtree(broken / "performance")
+    shutil.copy(result / "config.yaml", broken)
+    (broken / "accuracy" / "accuracy.txt").unlink()
+
+    done = import_results(str(tmp_path), index)
+
+    (row,) = history.rows(index=index)
+    assert (row.round, row.value, row.unit, row.valid) == (newest.name, 5400.5, "Tokens/s", True)
+    assert row.accuracy["exact_match"] == 83.2
+    assert any(path.endswith("result_summary.json") for path in row.files)
+    assert "result_summary.json" in done.broken[0].why
+
+
 def test_broken_entries_are_reported_and_do_not_end_the_import(index: Path, tmp_path: Path) -> None:
     publish(tmp_path, system="good")
     bad = {name: publish(tmp_path, system=name) for name in ("binary", "gone", "empty", "notes", "cut")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +47,21 @@ def import_(sources: tuple[str, ...], round_name: str, branch: str, index: Path 
     from loadfleet.results.history.index import default_path  # noqa: PLC0415
 
     done = []
+    terminal = sys.stderr.isatty()
     for source in sources:
-        done.append(import_results(source, index or default_path(), round_name=round_name, branch=branch))
+        place = index or default_path()
+        report = _progress if terminal else None
+        done.append(import_results(source, place, round_name=round_name, branch=branch, report=report))
+        if terminal:
+            click.echo("\r\033[K", nl=False, err=True)
         if not as_json:
             _show(done[-1])
     if as_json:
         echo_json({"imports": [one.as_dict() for one in done]})
+
+
+def _progress(count: int) -> None:
+    click.echo(f"\r{count:,} results", nl=False, err=True)
 
 
 def _show(done: Imported) -> None:

@@ -18,8 +18,10 @@ from loadfleet.errors import InputError
 from loadfleet.files import sha256
 from loadfleet.results.history.derived import SAMPLES_PER_QUERY
 from loadfleet.results.history.published import PublishedResult, digest_of, flavour_of, unit_of
+from loadfleet.submission import endpoints
 from loadfleet.submission.checks.accuracy import scores
 from loadfleet.submission.checks.base import Model, Result, Submission, Submitter, System, shown, subfolders
+from loadfleet.submission.checks.endpoints import endpoint_scores
 from loadfleet.submission.checks.measured import inferred, measure
 from loadfleet.submission.checks.power import measure_power
 from loadfleet.submission.place import Disk, Place
@@ -136,8 +138,12 @@ class _Reader:
         """The stated round, else the one whose seeds the log has, else what the source's name says."""
         if self.stated:
             return self.stated
-        seed = result.performance.integer("effective_qsl_rng_seed")
-        return _rounds_by_seed().get(seed or 0) or round_in(self.source)
+        if result.endpoints:
+            seed = endpoints.read(result.folder).seeds.get("sample_index_rng_seed")
+        else:
+            seed = result.performance.integer("effective_qsl_rng_seed")
+        known = _rounds_by_seed().get(seed) if isinstance(seed, int) else None
+        return known or round_in(self.source)
 
     def _published(self, result: Result, round_name: str, location: str) -> PublishedResult:
         system, scenario = result.model.system, result.scenario
@@ -172,7 +178,7 @@ class _Reader:
             energy_mj=energy_mj,
             latency_ms=_latencies(result, scenario),
             inferred=inferred,
-            valid=result.summary(result.performance_folder).get("Result is") == "VALID",
+            valid=_valid(result),
             compliance=_compliance(result),
             files={self.prefix + name: digest for name, digest in _digests(result).items()},
         )
@@ -192,7 +198,9 @@ def with_digest(row: PublishedResult) -> PublishedResult:
 
 @functools.cache
 def _rounds_by_seed() -> Mapping[int, str]:
-    return {rounds.load(name).seeds.qsl_rng_seed: name for name in rounds.names()}
+    """Of LoadGen's seeds the first, and the one that MLCommons' endpoints client has as well."""
+    known = {name: rounds.load(name).seeds for name in rounds.names()}
+    return {seed: name for name, seeds in known.items() for seed in (seeds.qsl_rng_seed, seeds.sample_index_rng_seed)}
 
 
 def round_in(text: str) -> str:
@@ -256,11 +264,14 @@ def _integer(value: Any) -> int | None:
 
 def _number(result: Result, scenario: str) -> tuple[float, str, bool]:
     log = result.performance
-    if not log.values:
+    if not log.values and not result.endpoints:
         raise _NoNumberError(f"mlperf_log_detail.txt {log.problem or 'is empty'}")
     measured = measure(result)
     if measured is not None:
         return measured.value, unit_of(measured.unit), measured.inferred
+    if result.endpoints:
+        problems = "; ".join(f"{name} {why}" for name, why in endpoints.read(result.folder).problems.items())
+        raise _NoNumberError(problems or f"{endpoints.SUMMARY} has no number of {scenario}")
     # A model that the round does not know, in the open division: the scenario's usual number.
     usual = result.rules.scenarios[scenario].result
     ran = log.text("effective_scenario")
@@ -287,10 +298,18 @@ def _accuracy(result: Result, scenario: str) -> tuple[dict[str, float], bool | N
     if result.benchmark is None:
         return {}, None
     targets = result.benchmark.targets_for(scenario)
-    values = scores(result.rules, result.accuracy_folder / "accuracy.txt", targets)
+    text = result.accuracy_folder / "accuracy.txt"
+    values = endpoint_scores(result) if result.endpoints else scores(result.rules, text, targets)
     if len(values) < len(targets):
         return values, None
     return values, all(target.met(values[target.metric]) for target in targets)
+
+
+def _valid(result: Result) -> bool:
+    """LoadGen's verdict; the endpoints client gives none, and what it publishes had no failed sample."""
+    if result.endpoints:
+        return not endpoints.read(result.folder).failed
+    return result.summary(result.performance_folder).get("Result is") == "VALID"
 
 
 def _latencies(result: Result, scenario: str) -> dict[str, float]:
@@ -316,6 +335,10 @@ def _digests(result: Result) -> dict[str, str]:
         result.performance_folder / name for name in ("mlperf_log_detail.txt", "mlperf_log_summary.txt", "spl.txt")
     ]
     files += [result.accuracy_folder / "accuracy.txt", result.model.system.description_file]
+    if result.endpoints:
+        files += [
+            _below(result.folder, name) for name in (*endpoints.CONFIGURATIONS, endpoints.SUMMARY, endpoints.SCORES)
+        ]
     if result.measurements_file:
         files.append(result.measurements_file)
     return {
@@ -323,3 +346,9 @@ def _digests(result: Result) -> dict[str, str]:
         for path in files
         if path.is_file() and path.stat().st_size <= _HASHED_BYTES
     }
+
+
+def _below(folder: Place, name: str) -> Place:
+    for part in name.split("/"):
+        folder = folder / part
+    return folder
