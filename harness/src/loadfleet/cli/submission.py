@@ -251,6 +251,29 @@ def pack(folder: Path, output: Path, round_name: str, submitter: str, as_json: b
 
 
 @command.command()
+@click.argument("archive", metavar="mlperf_submission_N.tar.gz", type=click.Path(path_type=Path))
+@_JSON
+def verify(archive: Path, as_json: bool) -> None:
+    """Unpack a pack elsewhere and check it, with the four files beside it.
+
+    Exit status: 0 complete and accepted, 1 not, 2 wrong input.
+    """
+    from loadfleet.submission.verify import verify as run  # noqa: PLC0415
+
+    done = run(archive)
+    if as_json:
+        content = None if done.report is None else done.report.as_json()
+        echo_json({"good": done.good, "problems": done.problems, "check": content})
+    else:
+        for problem in done.problems:
+            click.echo(f"ERROR {problem}")
+        if done.report is not None:
+            _echo_report(done.report)
+        click.echo(f"{archive.name}: {'complete and accepted' if done.good else 'not to be sent like this'}")
+    sys.exit(0 if done.good else 1)
+
+
+@command.command()
 @click.argument("source", metavar="SUMMARY.csv|DIR", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=_FOLDER, help="Folder of the report; by default that of SUMMARY.csv, or `report`.")
 @_ROUND

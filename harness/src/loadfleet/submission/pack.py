@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from loadfleet.submission.official import Verdict
 
 _TIME = 315532800  # 1980-01-01, the earliest that every archive tool can show
+STAMPS = ("run", "host", "cell", "started", "finished", "clock_offset_ms")
+"""Columns of .tstamps: the host's clock before and after each cell (UTC), and how far it is ahead of ours."""
+SIDES = ("_summary.json", ".run", ".tstamps", ".md")
+OWN = "<!-- What you write below this line is kept in the next attempt. -->"
 _NAME = re.compile(r"mlperf_submission_(\d+)\.tar\.gz")
 
 
@@ -70,7 +74,7 @@ def pack(tree: Path, output: Path, report: Report, official: Sequence[Verdict] =
     sides = {
         f"{stem}.run": _commands(record),
         f"{stem}.tstamps": _time_stamps(record),
-        f"{stem}.md": _platform(report, record, official),
+        f"{stem}.md": _platform(report, record, official) + _own_words(output, packed.attempt),
     }
     for name, text in sides.items():
         if not Path(name).exists():
@@ -179,12 +183,30 @@ def _commands(record: Mapping[str, Any]) -> str:
 
 
 def _time_stamps(record: Mapping[str, Any]) -> str:
-    lines = ["run\thost\tcell\tstarted\tfinished"]
+    lines = ["\t".join(STAMPS)]
     for cell in _cells(record):
         time = cell["time"]
-        stamps = (str(time.get("started") or ""), str(time.get("finished") or ""))
+        offset = time.get("clock_offset_ms")
+        stamps = (
+            str(time.get("started") or ""),
+            str(time.get("finished") or ""),
+            "" if offset is None else f"{offset:g}",
+        )
         lines.append("\t".join((cell["run_id"], cell["host"], cell["cell"], *stamps)))
     return "\n".join(lines) + "\n"
+
+
+def _own_words(output: Path, attempt: int) -> str:
+    """The part of the description that people write, as it stands in the last attempt that has one."""
+    for number in range(attempt - 1, 0, -1):
+        try:
+            text = (output / f"mlperf_submission_{number}.md").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        _, mark, own = text.partition(OWN)
+        if mark:
+            return f"\n{OWN}{own}"
+    return f"\n{OWN}\n## Highlights\n"
 
 
 def _platform(report: Report, record: Mapping[str, Any], official: Sequence[Verdict]) -> str:
