@@ -209,7 +209,11 @@ def _named(results: Sequence[Result]) -> list[tuple[str, Result]]:
 
 def _cards(sections: Sequence[cells.Section], several: bool) -> list[Card]:
     """A card for each performance result, unless there are more than a glance takes in."""
-    measured = [section for section in sections if section.result and section.result.metric]
+    measured = [
+        section
+        for section in sections
+        if section.result and section.result.metric and section.result.compliance is None
+    ]
     if several or len(measured) > _CARDS:
         return []
     return [card for section in measured if (card := _card(section, sections))]

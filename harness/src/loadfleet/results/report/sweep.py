@@ -40,7 +40,7 @@ def sweeps(results: Sequence[Result]) -> list[charts.Chart]:
     """
     scenarios: dict[tuple[str, str], list[Result]] = {}
     for result in results:
-        if result.metric:
+        if result.metric and result.compliance is None:
             scenarios.setdefault((result.scenario, result.metric.unit), []).append(result)
     return [chart for (scenario, unit), group in scenarios.items() for chart in _of(scenario, unit, group)]
 

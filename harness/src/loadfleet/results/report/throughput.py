@@ -33,10 +33,13 @@ def throughput(result: Result) -> float | None:
 
 
 def by_scenario(results: Sequence[tuple[str, Result]]) -> list[charts.Chart]:
-    """A chart for each unit, of (what to call it, result); results of one scenario stand together."""
+    """A chart for each unit, of (what to call it, result); results of one scenario stand together.
+
+    Compliance tests repeat a measurement; they are none of their own.
+    """
     units: dict[str, list[tuple[str, Result, float]]] = {}
     for name, result in results:
-        value = throughput(result)
+        value = None if result.compliance else throughput(result)
         if value is not None and result.metric:
             unit = "Samples/s" if result.metric.unit in {"ms", "Queries/s"} else result.metric.unit
             units.setdefault(unit, []).append((name, result, value))

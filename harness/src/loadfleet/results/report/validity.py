@@ -31,8 +31,10 @@ def sentences(result: Result) -> list[str]:
         }.get(validity.loadgen or "", "LoadGen gave no verdict on this measurement.")
     elif result.mode == "accuracy":
         first = "An accuracy run answers every sample without being timed: its verdict is the accuracy alone."
+    elif result.compliance:
+        first = f"The compliance test {result.mode} ({result.compliance.title.lower()}): {result.compliance.verdict}."
     else:
-        first = f"A compliance run ({result.mode}); its verdict is that of the compliance test."
+        first = f"A compliance run ({result.mode}) without a verdict."
     if validity.submittable:
         return [first, f"It follows the rules of round {result.round} and may be submitted."]
     if validity.execution == "test":
@@ -46,6 +48,11 @@ def checks(result: Result) -> list[Check]:
     found = [
         Check(_CHECKS[name](result, effective), met) for name, met in result.validity.checks.items() if name in _CHECKS
     ]
+    if result.compliance:
+        tested = [
+            Check(f"{check.about.capitalize()}: {check.words}", check.passed) for check in result.compliance.checks
+        ]
+        return tested + found  # the answers of a test are a sample by design
     accuracy = result.accuracy
     if accuracy:
         found.append(
