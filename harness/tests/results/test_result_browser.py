@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import sync_playwright
 from result_builder import TEST_REASON, result, run_folder
 
-from loadfleet.results import RunResults
+from loadfleet.results import RunResults, latency
 from loadfleet.results.history.published import PublishedResult
-from loadfleet.results.report import latency, write_report
+from loadfleet.results.report import write_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,8 +14,8 @@ from result_builder import RUN_ID, result, run_folder
 
 from loadfleet.cli.results import command
 from loadfleet.errors import NotReadyError
-from loadfleet.results import RunResults
-from loadfleet.results.report import charts, latency, render, telemetry, throughput, validity, write_report
+from loadfleet.results import RunResults, latency
+from loadfleet.results.report import charts, render, telemetry, throughput, validity, write_report
 from loadfleet.results.words import latency as in_words
 
 HOSTILE = '<script>alert("x")</script>&\'"'

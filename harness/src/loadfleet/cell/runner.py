@@ -23,11 +23,12 @@ from loadfleet.compliance import cell as compliance
 from loadfleet.errors import BadResultError, InputError, LoadfleetError
 from loadfleet.loadgen import run as loadgen
 from loadfleet.loadgen.engine import Engine, Layout
+from loadfleet.loadgen.latencies import Recorded
 from loadfleet.loadgen.logs import DetailLog
 from loadfleet.loadgen.scenarios import SCENARIOS
 from loadfleet.loadgen.schedule import scheduler
 from loadfleet.loadgen.settings import Settings
-from loadfleet.results import failure
+from loadfleet.results import failure, latency
 from loadfleet.results import model as results
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from loadfleet.backends import Session
     from loadfleet.catalogue.rounds import Round
+    from loadfleet.loadgen.latencies import Latencies
     from loadfleet.workloads import Accuracy, Dataset
 
 LOGS = ("mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json")
@@ -107,10 +109,19 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
         settings = asked.apply(lg, folder / "user.conf")
         start = Start(cell.get("start_at"), lambda: monitor.phase("running", engine.progress))
         monitor.phase("waiting to start")
-        kept = cell["dataset"]["performance_samples"]
-        loadgen.run(lg, settings, plan, dataset.count, kept, folder, start=start.wait, audit=audit)
+        loadgen.run(
+            lg,
+            settings,
+            Recorded(plan, engine),
+            dataset.count,
+            cell["dataset"]["performance_samples"],
+            folder,
+            start=start.wait,
+            audit=audit,
+        )
         times |= start.times()
         monitor.phase("judging")
+        _write_histogram(folder, cell, engine.latencies)
         detail = DetailLog.read(folder / LOGS[1])
         score = functools.partial(workload.accuracy, Path(cell["dataset"]["path"]))
         outcome = compliance.judge(folder, cell, before, score)
@@ -129,6 +140,15 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
     results.validate(result)
     files.write_json(folder / "result.json", result)
     return judged.exit_code
+
+
+def _write_histogram(folder: Path, cell: Mapping[str, Any], latencies: Latencies | None) -> None:
+    """How the latencies of a timed run are spread, for reports."""
+    if cell["mode"] != "performance" or latencies is None:
+        return
+    per_query = bool(SCENARIOS[cell["scenario"]].latency_prefix)
+    if found := latency.distribution(latencies.milliseconds(per_query=per_query)):
+        files.write_json(folder / latency.HISTOGRAM, found.as_dict())
 
 
 def _minimum_ms(cell: Mapping[str, Any], rules: Round) -> int:

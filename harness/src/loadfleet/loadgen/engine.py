@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from loadfleet.backends.base import Session
 
 if TYPE_CHECKING:
+    from loadfleet.loadgen.latencies import Latencies
     from loadfleet.workloads.base import Dataset
 
 Indices = NDArray[np.int64]
@@ -76,6 +77,8 @@ class Engine:
         layout: Instances, threads and batch limits.
         lg: The module mlperf_loadgen, or anything with its two completion names.
         on_failure: Called once, on the failing thread, when a batch raises: LoadGen itself would wait for ever.
+
+    `latencies` takes note of every answer when somebody sets it.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Engine:
         self.dataset = dataset
         self.layout = layout
         self.progress = Progress()
+        self.latencies: Latencies | None = None
         self._open_session = open_session
         self._response = lg.QuerySampleResponse
         self._complete = lg.QuerySamplesComplete
@@ -115,6 +119,8 @@ class Engine:
         response = self._response
         self._complete([response(sample, address + row * size, size) for row, sample in enumerate(ids)])
         with self.progress.lock:
+            if self.latencies:
+                self.latencies.answered(ids)
             self.progress.answered += len(ids)
             self.progress.answered_units += int(self.lengths(indices).sum())
 

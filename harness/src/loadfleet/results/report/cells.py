@@ -8,8 +8,8 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from loadfleet.results import words
-from loadfleet.results.report import charts, latency, telemetry, validity
+from loadfleet.results import latency, words
+from loadfleet.results.report import charts, telemetry, validity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

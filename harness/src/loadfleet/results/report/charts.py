@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import ModuleType
 
-    from loadfleet.results.report.latency import Distribution
+    from loadfleet.results.latency import Distribution
 
 _SERIES = tuple(f"var(--series-{number})" for number in range(1, 7))
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3])
