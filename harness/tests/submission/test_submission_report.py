@@ -93,7 +93,7 @@ def test_a_tree_becomes_a_report_of_what_is_accepted(submission: Path, tmp_path:
     done = call(submission, "--submitter", "Example", "-o", tmp_path / "report")
 
     assert done.exit_code == 1
-    assert "1 results, 1 tables: edge - open" in done.output
+    assert "1 result, 1 table: edge - open" in done.output
     (row,) = read(tmp_path / "report" / "summary.csv")
     assert (row["Scenario"], row["Model"]) == ("SingleStream", "minilm-squad")
     page = load_workbook(tmp_path / "report" / "summary.xlsx")["edge - open"]

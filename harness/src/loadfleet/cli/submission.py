@@ -310,12 +310,17 @@ def report(
         files = [str(path) for path in written.files]
         echo_json({"files": files, "results": written.results, "sheets": written.sheets, "accepted": accepted})
     else:
-        click.echo(f"{written.results} results, {len(written.sheets)} tables: {', '.join(written.sheets)}")
+        results, tables = _count(written.results, "result"), _count(len(written.sheets), "table")
+        click.echo(f"{results}, {tables}: {', '.join(written.sheets)}")
         for path in written.files:
             click.echo(str(path))
         if not accepted:
             click.echo("something is refused and left out; see loadfleet submission check")
     sys.exit(0 if accepted else 1)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _write(path: Path, text: str) -> None:

@@ -184,7 +184,7 @@ def _commands(record: Mapping[str, Any]) -> str:
 
 def _time_stamps(record: Mapping[str, Any]) -> str:
     lines = ["\t".join(STAMPS)]
-    for cell in _cells(record):
+    for cell in sorted(_cells(record), key=lambda cell: str(cell["time"].get("started") or "")):
         time = cell["time"]
         offset = time.get("clock_offset_ms")
         stamps = (
