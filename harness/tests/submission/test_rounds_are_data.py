@@ -79,7 +79,11 @@ def test_a_round_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "models:\n  bert-99: {accuracy: {F1: {share: 0.98, reference: 90.874}}}\n  resnet: null\n"
     )
     monkeypatch.setenv("LOADFLEET_CATALOGUE", str(tmp_path))
-    for cached in (rounds.load, *(found for found in vars(loader).values() if hasattr(found, "cache_clear"))):
+    for cached in (
+        rounds.load,
+        rounds.by_seed,
+        *(found for found in vars(loader).values() if hasattr(found, "cache_clear")),
+    ):
         cached.cache_clear()
     try:
         later, base = rounds.load("v99.0"), rounds.load("v6.1")
@@ -90,5 +94,9 @@ def test_a_round_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert (later.layout, later.power, later.compliance_tests) == (base.layout, base.power, base.compliance_tests)
     finally:
         monkeypatch.undo()
-        for cached in (rounds.load, *(found for found in vars(loader).values() if hasattr(found, "cache_clear"))):
+        for cached in (
+            rounds.load,
+            rounds.by_seed,
+            *(found for found in vars(loader).values() if hasattr(found, "cache_clear")),
+        ):
             cached.cache_clear()

@@ -124,6 +124,10 @@ def test_another_round_refuses(tree: Published, round_name: str, words: str, tre
 
     assert not report.accepted
     assert [finding for finding in report.findings if words in f"{finding.file} {finding.rule}"]
+    if "seed" in words:
+        found = [finding for finding in report.findings if "rng_seed" in finding.rule]
+        fixes = {finding.fix for finding in found if "/TEST05/" not in finding.file}
+        assert all(f"these seeds are of {tree.round}: check with --round {tree.round}" in fix for fix in fixes)
 
 
 CASES = [(RESNET50, row) for row in RESNET] + [(LLAMA8B, row) for row in LLAMA]

@@ -340,6 +340,13 @@ def load(name: str) -> Round:
     return _round(_merged(name))
 
 
+@functools.cache
+def by_seed() -> Mapping[int, str]:
+    """Seeds that results show -> round: the first of LoadGen's, and the one that the endpoints client has as well."""
+    known = {name: load(name).seeds for name in names()}
+    return {seed: name for name, seeds in known.items() for seed in (seeds.qsl_rng_seed, seeds.sample_index_rng_seed)}
+
+
 def _merged(name: str) -> dict[str, Any]:
     data = dict(loader.get("round", name).data)
     base = data.pop("based_on", None)

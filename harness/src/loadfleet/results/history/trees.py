@@ -142,7 +142,7 @@ class _Reader:
             seed = endpoints.read(result.folder).seeds.get("sample_index_rng_seed")
         else:
             seed = result.performance.integer("effective_qsl_rng_seed")
-        known = _rounds_by_seed().get(seed) if isinstance(seed, int) else None
+        known = rounds.by_seed().get(seed) if isinstance(seed, int) else None
         return known or round_in(self.source)
 
     def _published(self, result: Result, round_name: str, location: str) -> PublishedResult:
@@ -194,13 +194,6 @@ def with_digest(row: PublishedResult) -> PublishedResult:
     # Without the unit: official tables of the same logs have labelled tokens as queries.
     numbers = {"result": row.value, "W": row.power_w, "mJ": row.energy_mj}
     return replace(row, digest=digest_of(row.identity, numbers))
-
-
-@functools.cache
-def _rounds_by_seed() -> Mapping[int, str]:
-    """Of LoadGen's seeds the first, and the one that MLCommons' endpoints client has as well."""
-    known = {name: rounds.load(name).seeds for name in rounds.names()}
-    return {seed: name for name, seeds in known.items() for seed in (seeds.qsl_rng_seed, seeds.sample_index_rng_seed)}
 
 
 def round_in(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, ClassVar
 
+from loadfleet.catalogue.rounds import by_seed
 from loadfleet.submission.checks.base import Check, Finding, Result
 from loadfleet.submission.checks.measured import INFERRED, measure
 
@@ -92,7 +93,10 @@ class Settings(Check):
         for name, seed in (own or rules.seeds).items():
             found = log.values.get(f"effective_{name}")
             if found != seed:
-                yield self.error(path, f"{name} of {whose} is {seed}", f"measure with {rules.name}'s LoadGen", found)
+                fix = f"measure with {rules.name}'s LoadGen"
+                other = by_seed().get(log.integer("effective_qsl_rng_seed") or 0, rules.name)
+                fix += f"; these seeds are of {other}: check with --round {other}" if other != rules.name else ""
+                yield self.error(path, f"{name} of {whose} is {seed}", fix, found)
         yield from self._at_least(
             path, log, "effective_performance_sample_count", model.performance_sample_count, "samples loaded"
         )
