@@ -8,4 +8,6 @@ for layer in harness loadgen; do
   compile "$layer.in" --constraints ../requirements.lock --output-file "../roles/$layer/files/requirements.lock"
 done
 compile report.in --constraints ../requirements.lock --output-file ../roles/harness/files/report.lock
-compile onnxruntime.in --constraints ../requirements.lock --output-file ../roles/backend/files/onnxruntime.lock
+for backend in onnxruntime openvino; do
+  compile "$backend.in" --constraints ../requirements.lock --output-file "../roles/backend/files/$backend.lock"
+done

@@ -90,8 +90,8 @@ def test_the_design_s_variables_exist() -> None:
     known = {name for role in ROLES for name in option_table.options(role)}
     texts = "".join((role / "defaults/main.yml").read_text(encoding="utf-8") for role in ROLES)
     for name in (
-        "scenarios", "modes", "execution", "model", "dataset", "backend", "device", "implementation", "target_qps",
-        "target_latency_ms", "query_count", "batch_size", "threads", "instances",
+        "scenarios", "modes", "execution", "model", "dataset", "backend", "device", "precision", "implementation",
+        "target_qps", "target_latency_ms", "query_count", "batch_size", "threads", "instances",
     ):  # fmt: skip
         assert f"benchmark_{name}" in known
     for name in ("round", "division", "submitter", "system_type", "system_name"):

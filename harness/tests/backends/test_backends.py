@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from loadfleet import backends
+from loadfleet import backends, catalogue
 from loadfleet.backends import ModelFile, Options
 from loadfleet.errors import InputError, NotReadyError
 
@@ -27,8 +27,13 @@ def model(tmp_path: Path) -> ModelFile:
     return ModelFile(path, {"left": "a", "right": "b"}, {"difference": "c"})
 
 
-def test_onnxruntime_maps_canonical_names(model: ModelFile) -> None:
-    session = backends.load("onnxruntime").load(model, Options(threads=1))
+# Everything that runs ONNX models: adding a backend to the catalogue adds it here.
+REAL = [entry.name for entry in catalogue.entries("backend") if "onnx" in entry.data["formats"]]
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_names_are_the_canonical_ones(name: str, model: ModelFile) -> None:
+    session = backends.load(name).load(model, Options(threads=1))
     out = session.run({"right": np.ones((2, 3), np.float32), "left": np.full((2, 3), 5, np.float32)})
     assert set(out) == {"difference"}
     assert (out["difference"] == 4).all()
@@ -40,14 +45,43 @@ def test_null_answers_in_the_shape_of_the_input(model: ModelFile) -> None:
     assert session.run({"left": np.ones((2, 3), np.int64)})["difference"].shape == (2, 3)
 
 
-@pytest.mark.parametrize("name", ["onnxruntime", "null"])
+@pytest.mark.parametrize("name", REAL)
+def test_shapes_may_change_from_call_to_call(name: str, model: ModelFile) -> None:
+    session = backends.load(name).load(model, Options(threads=1))
+    for shape in ((1, 1), (4, 7), (2, 3), (4, 7)):
+        left = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+        kept = session.run({"left": left, "right": left / 2})["difference"]
+        session.run({"left": left * 0, "right": left})
+        assert (kept == left / 2).all(), "an answer stays what it was when the next one is computed"
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_fp32_is_fp32(name: str, model: ModelFile) -> None:
+    session = backends.load(name).load(model, Options(threads=1))
+    left = np.full((2, 3), 1 + 2**-20, np.float32)  # what bf16 would round to 1
+    assert (session.run({"left": left, "right": np.zeros_like(left)})["difference"] == left).all()
+
+
+def test_bf16_is_refused_where_the_processor_lacks_it(model: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    from loadfleet.backends import openvino  # noqa: PLC0415
+
+    backend = openvino.OpenVino()
+    if "BF16" in openvino.ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        assert backend.load(model, Options(precision="bf16")).describe()["compute_precision"] == "bf16"
+    monkeypatch.setattr(openvino.ov.Core, "get_property", lambda *_: ["FP32", "INT8"])
+    with pytest.raises(NotReadyError, match=r"benchmark_precision is bf16, .* \(fp32\)"):
+        backend.load(model, Options(precision="bf16"))
+
+
+@pytest.mark.parametrize("name", [*REAL, "null"])
 def test_versions_name_what_can_change_a_number(name: str) -> None:
     assert all(backends.load(name).versions().values())
 
 
-def test_a_wrong_signature_names_both(model: ModelFile) -> None:
+@pytest.mark.parametrize("name", REAL)
+def test_a_wrong_signature_names_both(name: str, model: ModelFile) -> None:
     with pytest.raises(InputError, match=r"inputs \['a', 'b'\].*says \['a', 'x'\]"):
-        backends.load("onnxruntime").load(ModelFile(model.path, {"left": "a", "right": "x"}, {}), Options())
+        backends.load(name).load(ModelFile(model.path, {"left": "a", "right": "x"}, {}), Options())
 
 
 def test_a_device_this_build_cannot_use(model: ModelFile) -> None:
@@ -57,11 +91,12 @@ def test_a_device_this_build_cannot_use(model: ModelFile) -> None:
         backends.load("onnxruntime").load(model, Options(device="tpu"))
 
 
-def test_a_file_that_is_no_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", REAL)
+def test_a_file_that_is_no_model(name: str, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"\0" * 100)
     with pytest.raises(InputError, match="cannot load"):
-        backends.load("onnxruntime").load(ModelFile(path), Options())
+        backends.load(name).load(ModelFile(path), Options())
 
 
 def test_a_device_is_checked_without_a_model() -> None:

@@ -37,10 +37,12 @@ class Options:
     Attributes:
         device: `cpu`, `cuda`, `rocm`.
         threads: Threads inside one call.
+        precision: What the model's numbers are computed in: `fp32`, or `bf16` where backend and processor have it.
     """
 
     device: str = "cpu"
     threads: int = 1
+    precision: str = "fp32"
 
 
 class Session(ABC):

@@ -69,6 +69,7 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
             fix="change benchmark_backend or benchmark_model",
         )
     device = _choice("benchmark_device", run.get("device") or "cpu", list(backend.data["devices"]))
+    precision = _choice("benchmark_precision", run.get("precision") or "fp32", backend.data["precisions"])
     implementation = _choice("benchmark_implementation", run.get("implementation") or "native", ("native",))
     rules = rounds.load(run.get("round") or rounds.names()[-1])
     official = model.data.get("official_name")
@@ -110,7 +111,7 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "outputs": model.data.get("outputs", {}),
                 "dynamic_shape": bool(model.data.get("dynamic_shape")),
                 "accuracy": {k: v for k, v in (model.data.get("accuracy") or {}).items() if k != "samples"},
-                "facts": {key: model.data.get(key) for key in _FACTS},
+                "facts": _facts(model.data, backend.name, precision),
             },
             "dataset": {
                 "name": dataset.name,
@@ -122,6 +123,7 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
             "backend": {
                 "name": backend.name,
                 "device": device,
+                "precision": precision,
                 **{key: run.get(key) for key in ("threads", "instances", "batch_size")},
             },
             "loadgen": {
@@ -144,6 +146,18 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
         # Hosts differ in how long a cell takes: only the first one has a start that they can share.
         cells[0]["start_at"] = run["start_at"]
     return cells
+
+
+def _facts(model: Mapping[str, Any], backend: str, precision: str) -> dict[str, Any]:
+    """What measurements.json says of the model; computing in less than its weights have is a transformation."""
+    facts = {key: model.get(key) for key in _FACTS}
+    if precision != "fp32" and facts["precision"] == "fp32":
+        facts |= {
+            "precision": precision,
+            "weight_data_types": precision,
+            "weight_transformations": f"fp32 weights converted to {precision} by {backend} when they are loaded",
+        }
+    return facts
 
 
 def _choice(variable: str, value: str, known: Sequence[str]) -> str:

@@ -93,7 +93,7 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
 
         def open_session(threads: int) -> Session:
             source = ModelFile(Path(cell["model"]["path"]), cell["model"]["inputs"], cell["model"]["outputs"])
-            session = backend.load(source, Options(cell["backend"]["device"], threads))
+            session = backend.load(source, Options(cell["backend"]["device"], threads, cell["backend"]["precision"]))
             described.append(session.describe())
             return session
 
