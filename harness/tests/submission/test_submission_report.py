@@ -180,6 +180,15 @@ def test_values_with_quotes_are_read_as_they_were_meant(line: str, value: str) -
     assert row[names[-1]] == value
 
 
+def test_lines_of_the_strict_checker_are_quoted_in_part() -> None:
+    names = [*rows()[0]]
+    values = ['"Example "X" CPU, 2 GHz"' if name == "SystemName" else "x" for name in names]
+
+    (row,) = parse(",".join(names) + "\n" + ",".join(values) + "\n", "x")
+
+    assert row["SystemName"] == 'Example "X" CPU, 2 GHz'
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

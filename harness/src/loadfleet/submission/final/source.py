@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING
 
 from loadfleet.errors import InputError
@@ -26,13 +27,14 @@ _NEEDED = (
     "Units",
     "version",
 )
+_VALUE = re.compile(r'(?:^|,)(?:"(?P<quoted>.*?)"(?=,|$)|(?P<plain>[^,]*))')
 _LARGEST = 64 << 20  # bytes; a round of all submitters has about ten
 
 
 def read(path: Path) -> list[dict[str, str]]:
     """Column -> value of every result.
 
-    MLCommons' modular checker puts quotes around values and leaves those inside as they are: such lines are read, too.
+    MLCommons' checkers put quotes around values and leave those inside as they are: such lines are read, too.
 
     Raises:
         InputError: The file cannot be read, or is no summary of results.
@@ -60,23 +62,24 @@ def parse(text: str, name: str) -> list[dict[str, str]]:
         )
     # Without escapes every line is a record; with them a value may hold a line break.
     plain = [_unescaped(line) for line in body.splitlines() if line]
-    records = plain if all(len(record or ()) == len(columns) for record in plain) else _escaped(body, name)
+    records = plain if all(len(record) == len(columns) for record in plain) else _escaped(body, name)
     rows = []
     for number, record in enumerate(records, start=2):
-        if record is None or len(record) != len(columns):
+        if len(record) != len(columns):
             raise InputError(
-                f"{name} has {len(record or ())} values in record {number}, its first line names {len(columns)}",
+                f"{name} has {len(record)} values in record {number}, its first line names {len(columns)}",
                 fix="write the summary again",
             )
         rows.append(dict(zip(columns, record, strict=True)))
     return rows
 
 
-def _unescaped(line: str) -> list[str] | None:
-    """Values between quotes; None when it is another kind of line. Doubled quotes are escapes and become one."""
-    if not (line.startswith('"') and line.endswith('"') and len(line) > 1):
-        return next(csv.reader([line]), None)
-    return [value.replace('""', '"') for value in line[1:-1].split('","')]
+def _unescaped(line: str) -> list[str]:
+    """Values whose quotes end before a comma or the end of the line. Doubled quotes are escapes and become one."""
+    return [
+        plain if quoted is None else quoted.replace('""', '"')
+        for quoted, plain in ((found.group("quoted"), found.group("plain")) for found in _VALUE.finditer(line))
+    ]
 
 
 def _escaped(body: str, name: str) -> list[list[str]]:
