@@ -17,15 +17,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setting:
-    """A number of a result that may be swept; the first `read` that finds one counts."""
+    """A number of a result that may be swept, and the scenarios it says nothing in."""
 
     title: str
     read: Callable[[Result], Any]
+    not_in: frozenset[str] = frozenset()
 
 
 SETTINGS = (
     Setting("Target QPS", lambda result: result.loadgen.requested.get("target_qps")),
-    Setting("Batch size, samples", lambda result: result.backend.options.get("batch_samples")),
+    Setting(
+        "Batch size, samples",
+        lambda result: result.backend.options.get("batch_samples"),
+        frozenset({"SingleStream"}),
+    ),
     Setting("Threads of an instance", lambda result: result.backend.options.get("threads")),
     Setting("Instances", lambda result: result.backend.options.get("instances")),
 )
@@ -46,7 +51,8 @@ def sweeps(results: Sequence[Result]) -> list[charts.Chart]:
 
 
 def _of(scenario: str, unit: str, group: Sequence[Result]) -> list[charts.Chart]:
-    swept = [setting for setting in SETTINGS if len({_number(setting, result) for result in group} - {None}) > 1]
+    known_here = [setting for setting in SETTINGS if scenario not in setting.not_in]
+    swept = [setting for setting in known_here if len({_number(setting, result) for result in group} - {None}) > 1]
     if len(swept) > 1 and scenario == "Offline":
         swept = [setting for setting in swept if setting.title != "Target QPS"]
     found = []
