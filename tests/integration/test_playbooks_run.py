@@ -6,12 +6,14 @@ import json
 import os
 import re
 import signal
+import sys
+import tarfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playground import RUN_ID
+from playground import ROOT, RUN_ID
 
 if TYPE_CHECKING:
     import subprocess
@@ -177,6 +179,30 @@ def test_a_submission_is_made_as_the_variables_say(site: Site) -> None:
         "--system-name rack7",
     ):  # fmt: skip
         assert words in text
+
+
+def test_several_runs_of_several_systems_are_one_submission(site: Site) -> None:
+    """Offline of one day and SingleStream of the next, on two systems; nobody says which run is the latest."""
+    sys.path.insert(0, str(ROOT / "harness/tests/submission"))
+    from submission_builder import Results, edit_json  # noqa: PLC0415
+
+    with tarfile.open(ROOT / "harness/tests/submission/data/logs.tar.xz") as archive:
+        archive.extractall(site.path / "logs", filter="data")
+    results, runs = Results(site.results, site.path / "logs"), []
+    for number, scenario in enumerate(("Offline", "SingleStream")):
+        for host, digest in (("epyc01", "a"), ("xeon01", "b")):
+            runs.append(f"20261122T0{number}0000Z-bert-000{number}")
+            run = results.run(runs[-1], host=host, digest=digest, scenarios=(scenario,))
+            edit_json(run / host / "system.json", name=host)
+    play = site.play(
+        "submit", submission_run_ids=sorted(set(runs)), submission_execution="valid", submission_submitter="Example"
+    )
+
+    assert "4 of 4 results accepted" in play.text, play.text
+    tree = site.results / runs[0] / "submission/tree/open/Example"
+    assert sorted(path.stem for path in (tree / "systems").iterdir()) == ["epyc01", "xeon01"]
+    assert len(list(tree.glob("results/*/minilm-squad/*/measurements.json"))) == 4
+    assert (site.results / runs[-1] / "report.html").is_file(), "the last run is reported"
 
 
 def test_what_a_submission_will_lack_is_told_before_a_host_is_touched(site: Site) -> None:
