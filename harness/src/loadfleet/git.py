@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"(?:https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:(?!/?/)\S+", re.IGNORECASE)
 _TIMEOUT_S = 3600
+_TOKEN = 20  # characters; the shortest tokens of the common servers have as many, names of people have not
 _HELPER = '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$LF_GIT_USER" "$LF_GIT_PASSWORD"; }; f'
 
 
@@ -49,7 +50,7 @@ class Remote:
 
     @classmethod
     def of(cls, text: str) -> Remote:
-        """Take a URL apart. A user name alone is a token with http, and a name with ssh.
+        """Take a URL apart. What stands alone before the @ of an http URL is a token when it is as long as one.
 
         Raises:
             InputError: It is no URL, or its port is none.
@@ -68,8 +69,9 @@ class Remote:
         host = f"[{host}]" if ":" in host else host
         name, secret = unquote(parts.username or ""), unquote(parts.password or "")
         if parts.scheme.lower() in {"http", "https"}:
-            # A token alone is a password; what name stands beside it does not matter to any server that takes one.
-            name, secret = (name, secret) if secret or not name else ("git", name)
+            if not secret and len(name) >= _TOKEN:
+                # What name stands beside a token does not matter to any server that takes one.
+                name, secret = "git", name
             return cls(urlunsplit((parts.scheme, host + port, parts.path, "", "")), name, secret)
         at = f"{parts.username}@" if parts.username and parts.scheme.lower() == "ssh" else ""
         return cls(urlunsplit((parts.scheme, at + host + port, parts.path, "", "")))
@@ -115,6 +117,8 @@ def git(
     if remote and remote.password:
         options += ["-c", "credential.helper=", "-c", f"credential.helper={_HELPER}"]
         surroundings |= {"LF_GIT_USER": remote.user, "LF_GIT_PASSWORD": remote.password}
+    elif remote and remote.user:
+        options += ["-c", f"credential.username={remote.user}"]
     hidden = remote.hidden if remote else []
     try:
         ended = subprocess.run(
@@ -125,6 +129,8 @@ def git(
             capture_output=True,
             timeout=_TIMEOUT_S,
             check=False,
+            # Without a terminal ssh cannot ask for passwords or host keys: it says what is missing and ends.
+            start_new_session=True,
         )
     except subprocess.TimeoutExpired as error:
         raise GitError(f"git {arguments[0]} took longer than an hour") from error
@@ -143,8 +149,7 @@ def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
         if name not in {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"}
         and not name.startswith("GIT_TRACE")
     }
-    kept.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
-    return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(env or {})}
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "SSH_ASKPASS_REQUIRE": "never", "LC_ALL": "C", **(env or {})}
 
 
 def _telling(said: str) -> str:
@@ -157,6 +162,10 @@ def _telling(said: str) -> str:
 def _advice(said: str) -> str:
     low = said.lower()
     for sign, advice in (
+        (
+            "dubious ownership",
+            "The folder belongs to somebody else: git config --global --add safe.directory names it.",
+        ),
         ("could not read username", "Give credentials: a credential helper of git, or an ssh URL with a key."),
         ("authentication failed", "The credentials were refused: renew them."),
         ("permission denied (publickey", "No ssh key of yours is accepted: add one to the agent."),

@@ -213,7 +213,7 @@ def test_a_refusal_of_the_server_is_not_tried_again(run: RunResults, remote: Pat
     "url",
     [
         "https://me:hunter2@127.0.0.1:9/r.git",
-        "https://hunter2@127.0.0.1:9/r.git",
+        "https://hunter2hunter2hunter2@127.0.0.1:9/r.git",
         "ssh://git:hunter2@127.0.0.1:9/r.git",
         "http://127.0.0.1:9/r.git?access_token=hunter2",
     ],

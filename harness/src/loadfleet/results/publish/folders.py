@@ -43,14 +43,16 @@ def _top(path: Path) -> Path | None:
     above = next(parent for parent in (path, *path.parents) if parent.is_dir())
     deadline = time.monotonic() + _INIT_WAIT_S
     while True:
-        with contextlib.suppress(GitError):
+        try:
             top = Path(git("rev-parse", "--show-toplevel", cwd=above)).resolve()
-            if top == path.resolve() or not (path / ".git").exists():
-                return top
+        except GitError as error:
+            why = error
+        else:
+            return top
         if not (path / ".git").exists():
             return None
         if time.monotonic() > deadline:
-            raise NotReadyError(f"{path} has a .git that is no repository", fix="Mend it, or choose another folder.")
+            raise NotReadyError(f"{path} has a .git, and {why.message}", fix=why.fix or "Mend it.")
         time.sleep(0.05)
 
 
