@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import os
 import shutil
 import tempfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
@@ -15,7 +18,12 @@ from ansible_collections.loadfleet.mlperf.plugins.module_utils import _tree
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand
 from ansible_collections.loadfleet.mlperf.plugins.plugin_utils._explained import explained
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MODULE = "loadfleet.mlperf.bundle"
+# What brings home what is not home yet.
+COLLECT = "ansible-playbook playbooks/collect.yml"
 
 
 class ActionModule(ActionBase):
@@ -43,7 +51,9 @@ class ActionModule(ActionBase):
             else:
                 result = self._fetch(args, landing, task_vars or {})
         except (_tree.TreeError, OSError) as error:
-            raise AnsibleActionFail("logs of %s: %s; what was there before is untouched" % (host, error)) from error
+            words = "logs of %s: %s; what was there before is untouched; fix: %s%s -e benchmark_run_id=%s"
+            run = os.path.basename(os.path.dirname(dest))
+            raise AnsibleActionFail(words % (host, error, _advice(error, dest), COLLECT, run)) from None
         return dict(result, dest=dest)
 
     def _copy(self, source: str, landing: Landing) -> dict[str, Any]:
@@ -105,6 +115,17 @@ class ActionModule(ActionBase):
             _tree.unpack(local, packed, folder)
 
 
+def _advice(error: Exception, dest: str) -> str:
+    """What to do first when the controller's own disk is the reason."""
+    if not isinstance(error, OSError):
+        return ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space below %s on the controller, or set results_path to a larger disk; then " % dest
+    if error.errno in (errno.EROFS, errno.EACCES):
+        return "let your account write below %s on the controller; then " % dest
+    return ""
+
+
 class Landing:
     """A host's folder on the controller, replaced by rename."""
 
@@ -133,19 +154,30 @@ class Landing:
         fresh = tempfile.mkdtemp(dir=self.parent, prefix=".%s." % self.host, suffix=".tmp")
         try:
             fill(fresh)
-            _tree.keep(self.dest, set(manifest) - set(wanted), fresh)
-            _tree.sync(fresh)
-            # Temporary folders are private; results are for everybody who may see the folder above.
-            shutil.copymode(self.parent, fresh)
-            if os.path.isdir(self.dest):
-                self._set_aside(_tree.superseded(self.dest, fresh))
+            with self._alone():
+                _tree.keep(self.dest, set(manifest) - set(wanted), fresh)
+                _tree.sync(fresh)
+                # Temporary folders are private; results are for everybody who may see the folder above.
+                shutil.copymode(self.parent, fresh)
+                if os.path.isdir(self.dest):
+                    self._set_aside(_tree.superseded(self.dest, fresh))
+                    shutil.rmtree(self._aside, ignore_errors=True)
+                    os.rename(self.dest, self._aside)
+                os.rename(fresh, self.dest)
+                _tree.sync_one(self.parent)
                 shutil.rmtree(self._aside, ignore_errors=True)
-                os.rename(self.dest, self._aside)
-            os.rename(fresh, self.dest)
-            _tree.sync_one(self.parent)
-            shutil.rmtree(self._aside, ignore_errors=True)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let nobody else put logs in place: who stopped a run and who watched it bring the same ones home."""
+        descriptor = os.open(self.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _set_aside(self, lost: list[str]) -> None:
         if not lost:

@@ -31,7 +31,9 @@ LOOK = (
 )
 # Looking on without being the one who looks after the run: its lease is not renewed.
 OBSERVE = LOOK.replace("touch lease && ", "")
-LAST_WORDS = "tail -n 10 %(folder)s/agent.log 2>/dev/null; true"
+# An agent whose disk is full cannot say so in its log: the first line of the answer is how much is free.
+LAST_WORDS = "df -Pk %(folder)s | tail -n 1; tail -n 10 %(folder)s/agent.log 2>/dev/null; true"
+FULL_KIB = 1024
 # An agent must be missed this often before it is believed dead: it writes its last status just before it ends, and its
 # first just after it starts.
 DEAD_LOOKS = 3
@@ -98,17 +100,20 @@ class ActionModule(ActionBase):
         """Why a run that was started did not come to its end on this host."""
         if not run:
             return
-        kind, lines = answer.get("class", "interrupted"), []
+        kind, lines, fix = answer.get("class", "interrupted"), [], "loadfleet resume %s" % os.path.basename(run)
         if answer["phase"] == "interrupted" and kind == "interrupted":
             try:
                 folder = shlex.quote(answer["run_dir"])
                 said = self._low_level_execute_command(LAST_WORDS % {"folder": folder}, sudoable=False)["stdout"]
-                lines = [line for line in said.splitlines() if line.strip()]
+                disk, *lines = [line for line in said.splitlines() if line.strip()] or [""]
+                if is_full(disk):
+                    kind, fix = "environment", "free some space on that disk, then: %s" % fix
+                    words = "run %s on %s: its agent has ended because the disk is full below %s"
+                    answer["msg"] = words % (os.path.basename(run), host, answer["run_dir"])
             except AnsibleConnectionFailure:
                 kind = "connection"
         command = "loadfleet agent start %s" % answer["run_dir"]
         error = answer["status"].get("message") or answer["msg"]
-        fix = "loadfleet resume %s" % os.path.basename(run)
         _failure.keep(run, _failure.of_host(kind, host, error, fix, command, lines))
 
     def _watch(self, started: dict[str, Any], args: dict[str, Any], host: str) -> dict[str, Any]:
@@ -191,6 +196,12 @@ class ActionModule(ActionBase):
             msg="%s was out of reach for %d s (%s). Its cells may go on there; fix: when it is back, repeat with "
             "-e benchmark_run_id=%s" % (host, patience, reason, run_id),
         )
+
+
+def is_full(line: str) -> bool:
+    """Whether a line of `df -Pk` is of a disk without room."""
+    words = line.split()
+    return len(words) > 3 and words[3].isdigit() and int(words[3]) < FULL_KIB
 
 
 def without_secrets(args: dict[str, Any]) -> None:

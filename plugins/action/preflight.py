@@ -31,4 +31,4 @@ class ActionModule(ActionBase):
         problems += _preflight.run_id(str(args.get("run_id") or ""))
         for one in doubtful:
             display.warning(one)
-        return {"changed": False, "problems": problems}
+        return {"changed": False, "problems": problems, "cells": str(args.get("cells") or "")}

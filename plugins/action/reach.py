@@ -13,6 +13,9 @@ from ansible_collections.loadfleet.mlperf.plugins.module_utils import _reach
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand
 from ansible_collections.loadfleet.mlperf.plugins.plugin_utils._explained import explained, lost
 
+# Seconds for a connection to be made, and how often it is tried again.
+CONNECT_S, RETRIES = 10, 1
+
 
 class ActionModule(ActionBase):
     """See the documentation of the module of the same name."""
@@ -25,6 +28,7 @@ class ActionModule(ActionBase):
         """Look and judge."""
         super().run(tmp, task_vars)
         task_vars, args = task_vars or {}, self._task.args
+        self._hurry()
         pythons = self._pythons(task_vars)
         store = str(args.get("store_path") or "~/.cache/loadfleet")
         look = _reach.script(store, str(self.get_shell_option("remote_tmp", default="~/.ansible/tmp")), pythons)
@@ -39,6 +43,12 @@ class ActionModule(ActionBase):
             message = _reach.words(str(task_vars.get("inventory_hostname", "the host")), found)
             result.update({"failed": True, "rc": 3, "class": "environment", "msg": message})
         return result
+
+    def _hurry(self) -> None:
+        """Do not wait for minutes: that patience is for hosts that were there a moment ago."""
+        if self._connection.transport == "ssh":
+            self._connection.set_option("reconnection_retries", RETRIES)
+            self._connection.set_option("timeout", min(int(self._connection.get_option("timeout")), CONNECT_S))
 
     def _pythons(self, task_vars: dict[str, Any]) -> list[str]:
         """The interpreter of the inventory, else those that Ansible looks for."""

@@ -59,7 +59,8 @@ class ActionModule(ActionBase):
             point(os.path.join(os.path.dirname(folder), "latest"), os.path.basename(folder))
             self._name_the_lost(folder, args["content"].get("hosts") or [], task_vars.get("ansible_play_hosts") or [])
         except OSError as error:
-            raise AnsibleActionFail("%s: %s" % (folder, error.strerror)) from error
+            words = "%s on the controller: %s; fix: set results_path to a folder of yours on a disk with room"
+            raise AnsibleActionFail(words % (folder, error.strerror)) from None
         return {"changed": False, "path": path}
 
     @staticmethod

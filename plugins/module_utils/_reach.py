@@ -35,6 +35,7 @@ folder() {
   if [ -w "$place" ]; then say "$1-write" yes; else say "$1-write" no; fi
   set -- "$1" $(df -Pk "$place" 2>/dev/null | tail -n 1)
   say "$1-kib" "$5"; say "$1-disk" "$7"
+  mode=
   while read -r _ point _ options _; do [ "$point" = "$7" ] && mode=${options%%%%,*}; done </proc/mounts
   say "$1-mode" "$mode"
 }

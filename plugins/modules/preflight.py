@@ -45,6 +45,10 @@ options:
     description: Run to continue; empty for a new one.
     type: str
     default: ""
+  cells:
+    description: What the host would run, in words, for the plan of all hosts.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -64,6 +68,10 @@ problems:
   returned: always
   type: list
   elements: str
+cells:
+  description: As given.
+  returned: always
+  type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -76,6 +84,7 @@ def main() -> None:
             "facts": {"type": "list", "elements": "str", "default": []},
             "choices": {"type": "list", "elements": "dict", "default": []},
             "run_id": {"type": "str", "default": ""},
+            "cells": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )

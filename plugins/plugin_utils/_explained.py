@@ -26,6 +26,8 @@ def explained(run: Any) -> Any:
         try:
             result: dict[str, Any] = run(self, tmp, task_vars)
         except AnsibleConnectionFailure as error:
+            # Ansible would try to remove it, and show that failure in the place of this one.
+            self._connection._shell.tmpdir = None
             return lost(str(error), task_vars or {})
         return understood(result, task_vars or {})
 

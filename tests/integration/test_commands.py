@@ -108,6 +108,15 @@ def test_a_stopped_run_ends_on_the_host_and_resume_runs_what_is_missing(site: Si
     assert sorted(finished(site)) == ["bert/Offline/accuracy", "bert/Offline/performance"]
 
 
+def test_stopping_brings_home_what_there_is(site: Site) -> None:
+    kill(started(site, "steady"))
+    until((site.store / "localhost/runs" / RUN_ID / "journal.jsonl").exists)
+    assert not (site.results / RUN_ID / "localhost").exists()
+    done = loadfleet(site, "stop", RUN_ID)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (site.results / RUN_ID / "localhost/journal.jsonl").is_file()
+
+
 def test_watching_shows_the_cells_and_ends_with_the_run_s_verdict(site: Site) -> None:
     kill(started(site, "bad"))
     lease = status(site).with_name("lease")

@@ -90,6 +90,7 @@ def test_missing_packages_without_privilege_are_listed_with_the_command(site: Si
         "os": {"family": "Debian", "name": "Debian GNU/Linux 12"},
         "capabilities": {"python-venv": False, "library:libstdc++.so.6": True},
         "missing_packages": ["numactl"],
+        "python": {"executable": "/usr/bin/python3", "version": "3.11.2"},
         "root": False,
         "sudo": False,
         "user": "bench",
@@ -97,7 +98,7 @@ def test_missing_packages_without_privilege_are_listed_with_the_command(site: Si
     play = site.play("prepare", "--check", __system_packages_probe={"facts": found})
     assert play.code == 2
     text = re.sub(r"\s+", " ", play.text)
-    assert "lacks python-venv, numactl, and bench is neither root nor may use sudo" in text
+    assert "lacks Python 3.11 or newer with venv (it has 3.11.2, without venv), numactl, and bench is neither" in text
     assert "sudo apt-get install -y python3 python3-venv numactl" in text
 
 
@@ -106,10 +107,11 @@ def test_an_unknown_distribution_is_told_what_is_missing(site: Site) -> None:
         "os": {"family": None, "name": "Alpine Linux"},
         "capabilities": {"python-venv": False},
         "missing_packages": [],
+        "python": {"executable": None, "version": "3.9.2"},
     }
     play = site.play("prepare", "--check", __system_packages_probe={"facts": found})
     assert play.code == 2
-    assert "lacks python-venv and runs Alpine Linux" in re.sub(r"\s+", " ", play.text)
+    assert "lacks Python 3.11 or newer with venv (it has 3.9.2) and runs Alpine Linux" in re.sub(r"\s+", " ", play.text)
 
 
 def test_a_missing_wheelhouse_is_explained(site: Site) -> None:

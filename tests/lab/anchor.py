@@ -254,7 +254,8 @@ class Anchor:
         verbs: dict[str, Callable[..., Any]] = {
             verb.__name__: verb
             for verb in (
-                self.start, self.kill, self.link, self.rate, self.delay, self.disk, self.show, self.clock, self.run, self.state
+                self.start, self.kill, self.link, self.rate, self.delay, self.disk, self.show, self.clock, self.run,
+                self.state,
             )
         }  # fmt: skip
         try:

@@ -183,7 +183,7 @@ class Lab:
         self._ask("disk", name=name, path=path, size=size, readonly=readonly)
 
     def show(self, name: str, path: str, text: str) -> None:
-        """Let a host read this text in the place of a file, such as /proc/meminfo; an empty one shows the file again."""
+        """Let a host read this text in the place of a file, such as /proc/meminfo; none shows the file again."""
         self._ask("show", name=name, path=path, text=text)
 
     def clock(self, name: str, seconds: float) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SECRETS = "_LOADFLEET_SECRETS"  # read by the collection's action plugin `request`
 STOP_PLAYBOOK = "stop.yml"
-STOP_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 600.0  # logs come home, too
 _POLL_S = 1.0
 _TAIL_LINES = 15
 
