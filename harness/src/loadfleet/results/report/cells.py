@@ -119,7 +119,8 @@ def _latency(cell: CellOutcome, result: Result) -> list[charts.Chart]:
             for name in ("p50", "p90", "p99")
             if name in values and distribution.edges[0] <= values[name] <= distribution.edges[-1]
         ]
-        found.append(charts.histogram("Latency distribution", distribution, marks, note))
+        seen = "Single latencies as the harness saw them, percentiles as LoadGen computed them."
+        found.append(charts.histogram("Latency distribution", distribution, marks, f"{seen} {note}".strip()))
     if values:
         unit, factor = words.latency_unit(max(values.values()))
         bars = [charts.Bar(name, value / factor, words.latency(value)) for name, value in values.items()]
