@@ -22,6 +22,8 @@ TOKEN = "t0ken" * 6
         ("ssh://git@example.org:22/a.git", "ssh://git@example.org:22/a.git", "", ""),
         ("ssh://git:secret@example.org/a.git", "ssh://git@example.org/a.git", "", ""),
         ("git@example.org:lab/a.git", "git@example.org:lab/a.git", "", ""),
+        ("git@example.org:/srv/a.git", "git@example.org:/srv/a.git", "", ""),
+        ("lab:results.git", "lab:results.git", "", ""),
         ("file:///srv/a.git", "file:///srv/a.git", "", ""),
     ],
 )
@@ -33,7 +35,7 @@ def test_urls_without_their_credentials(text: str, url: str, user: str, password
     assert is_url(text)
 
 
-@pytest.mark.parametrize("text", ["results", "/srv/a.git", "../x", "ext::sh -c true", "a:b", "C:/x", "https://"])
+@pytest.mark.parametrize("text", ["results", "/srv/a.git", "../x:y", "ext::sh", "a:b", "C:/x", "https://", "-o:x"])
 def test_what_is_no_url(text: str) -> None:
     assert not is_url(text)
     with pytest.raises(InputError, match="no URL"):

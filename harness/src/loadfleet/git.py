@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_URL = re.compile(r"(?:https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:(?!/?/)\S+", re.IGNORECASE)
+# With a scheme; or as ssh takes it, host:path, which git knows by having no slash before the colon.
+_URL = re.compile(r"(?:https?|ssh|git|file)://\S+|(?:[\w.-]+@)?(?!-)[\w.-]{2,}:(?!//|:)\S+", re.IGNORECASE)
 _TIMEOUT_S = 3600
 _TOKEN = 20  # characters; the shortest tokens of the common servers have as many, names of people have not
 _HELPER = '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$LF_GIT_USER" "$LF_GIT_PASSWORD"; }; f'
@@ -78,7 +79,7 @@ class Remote:
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is a repository's URL: scheme://..., or user@host:path."""
+    """Whether a text is a repository's URL: scheme://..., host:path or user@host:path."""
     return bool(_URL.fullmatch(text.strip()))
 
 

@@ -248,6 +248,21 @@ def test_credentials_reach_git_and_nothing_else(
     assert (tmp_path / "answer").read_text() == "username=me\npassword=hunter2\n"
 
 
+@pytest.mark.parametrize("form", ["git@lab.example.org:{path}", "lab:{path}", "ssh://git@lab.example.org{path}"])
+def test_ssh(run: RunResults, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    """An ssh that stays on this machine: it runs what the server would be asked to."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text('#!/bin/sh\nfor last in "$@"; do :; done\nexec sh -c "$last"\n')
+    ssh.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(ssh))
+    monkeypatch.setenv("GIT_SSH_VARIANT", "ssh")
+    url = form.format(path=remote)
+
+    done = published(run, url)
+
+    assert (done.to, done.pushed, commits(remote, "trunk")) == (url, True, 1)
+
+
 def test_a_missing_folder_becomes_a_repository(run: RunResults, tmp_path: Path) -> None:
     done = published(run, str(tmp_path / "new" / "store"))
 

@@ -65,8 +65,12 @@ def _progress(count: int) -> None:
 
 
 def _show(done: Imported) -> None:
+    from loadfleet.results import words  # noqa: PLC0415
+
     rounds = ", ".join(f"{name} ({count:,})" for name, count in sorted(done.rounds.items()))
-    click.echo(f"{done.source} ({done.kind}): {done.results:,} results of {rounds} in {done.seconds:.1f} s")
+    click.echo(
+        f"{done.source} ({done.kind}): {words.count(done.results, 'result')} of {rounds} in {done.seconds:.1f} s"
+    )
     added = done.added
     click.echo(
         f"  {added.added:,} added, {added.known:,} known already"
