@@ -1,7 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import termios
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -148,3 +155,26 @@ def test_status_of_nothing_is_wrong_input(words: tuple[str, ...]) -> None:
 
     assert isinstance(done.exception, InputError)
     assert done.exception.fix
+
+
+def test_status_fits_a_terminal_of_80_columns() -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    words = ["-e", "benchmark_model=bert-large-fp32", "--division", "closed"]
+    command_line = [sys.executable, "-m", "loadfleet", "submission", "status", *words]
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80"}
+    with subprocess.Popen(command_line, stdout=theirs, stderr=theirs, stdin=theirs, env=environment) as process:
+        os.close(theirs)
+        text = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while piece := os.read(ours, 4096):
+                text += piece
+    os.close(ours)
+
+    assert process.returncode == 1
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text.decode())
+    table = plain.split("any host bert-99", 1)[0].splitlines()
+    assert "any host: bert-large-fp32 as bert-99" in table[1]
+    assert re.search(r"SingleStream +missing +missing +missing +not needed +>= 00:20", plain)
+    assert max(map(len, table)) <= 80
+    assert "\x1b[31mmissing" in text.decode(), "in red"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -313,6 +314,16 @@ def test_plans_that_are_none(content: str, tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path / "empty"):
         with pytest.raises(InputError, match="--plan"):
             intent.read([path], {})
+
+
+@pytest.mark.parametrize(
+    "name", [*intent.SUBMISSION, "benchmark_model", "benchmark_modes", "store_path", "hosts", "system"]
+)
+@pytest.mark.parametrize("value", [3, [3], True, [{}], {"a": [1]}, "x\0y", 1e999])
+def test_values_of_other_types_are_wrong_input_or_taken(name: str, value: object) -> None:
+    """Never an exception of another kind: nobody may see a traceback."""
+    with contextlib.suppress(InputError):
+        assert intent.of({**FULL, name: value}).workload == "bert"
 
 
 def test_misspelt_variables_are_refused() -> None:

@@ -101,7 +101,7 @@ def _request(intent: Intent | None, stated: dict[str, Any]) -> Request:
     texts: dict[str, Any] = {name: str(value) for name, value in values.items()}
     return Request(
         documents=Path(documents).expanduser() if documents else None,
-        infer=infer if isinstance(infer, bool) else str(infer).lower() in {"true", "yes", "1"},
+        infer=infer,
         **texts,
     )
 
@@ -113,7 +113,31 @@ def _folders(results: tuple[str, ...], results_path: Path) -> list[Path]:
 
 
 def _show(found: Status) -> None:
-    from loadfleet.submission.matrix import ASPECTS, clock  # noqa: PLC0415
+    from loadfleet.submission.matrix import clock  # noqa: PLC0415
+
+    click.echo(f"{found.round} {found.division} {found.system_type}")
+    if sys.stdout.isatty():
+        _rich(found)
+    else:
+        _plain(found)
+    for text in _words(found):
+        click.echo(text)
+    seconds = {system: value for system, value in found.seconds.items() if value}
+    least = "at least " if found.at_least else ""
+    for system, value in seconds.items():
+        click.echo(f"to run on {system}: {least}{clock(value)}")
+    if len(seconds) > 1:
+        click.echo(f"systems run at the same time: {least}{clock(max(seconds.values()))}")
+    if found.complete:
+        click.echo("complete after this run" if found.planned and seconds else "complete")
+    else:
+        click.echo("not complete")
+
+
+def _plain(found: Status) -> None:
+    """One table, for pipes and logs."""
+    from loadfleet.cli.table import aligned  # noqa: PLC0415
+    from loadfleet.submission.matrix import ASPECTS  # noqa: PLC0415
 
     header = ("system", "model", "benchmark", "scenario", *ASPECTS, "to run")
     rows = [
@@ -127,25 +151,7 @@ def _show(found: Status) -> None:
         )
         for line in found.lines
     ]
-    click.echo(f"{found.round} {found.division} {found.system_type}")
-    if sys.stdout.isatty():
-        _rich(header, rows)
-    else:
-        from loadfleet.cli.table import aligned  # noqa: PLC0415
-
-        click.echo(aligned(header, rows))
-    for text in _words(found):
-        click.echo(text)
-    seconds = {system: value for system, value in found.seconds.items() if value}
-    least = "at least " if found.at_least else ""
-    for system, value in seconds.items():
-        click.echo(f"to run on {system}: {least}{clock(value)}")
-    if len(seconds) > 1:
-        click.echo(f"systems run at the same time: {least}{clock(max(seconds.values()))}")
-    if found.complete:
-        click.echo("complete after this run" if found.planned and seconds else "complete")
-    else:
-        click.echo("not complete")
+    click.echo(aligned(header, rows))
 
 
 def _time(line: Line) -> str:
@@ -182,12 +188,24 @@ def _yaml(value: Any) -> str:
     return f"[{', '.join(value)}]" if isinstance(value, list) else str(value)
 
 
-def _rich(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _rich(found: Status) -> None:
+    """A table for each model on each system, so that all of it fits into 80 columns."""
+    from itertools import groupby  # noqa: PLC0415
+
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(*header)
-    for row in rows:
-        table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
-    Console().print(table)
+    from loadfleet.submission.matrix import ASPECTS  # noqa: PLC0415
+
+    console = Console()
+    for (system, model, benchmark), lines in groupby(
+        found.lines, key=lambda line: (line.system, line.model, line.official_name)
+    ):
+        console.print(Text(f"{system}: {model}" + (f" as {benchmark}" if benchmark != model else "")))
+        table = Table("scenario", *ASPECTS, "to run", box=SIMPLE_HEAD, pad_edge=False)
+        for line in lines:
+            cells = (line.scenario, *(state.state for state in line.states), _time(line).replace("at least", ">="))
+            table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in cells))
+        console.print(table)

@@ -42,6 +42,10 @@ SUBMISSION = {
 }
 _DESCRIPTION = ("system_description_overrides", "system_description_network")
 _MODES = ("accuracy", "performance")
+_LISTS = {"scenarios", "modes", "hosts", *(_RUN[key] for key in ("scenarios", "modes"))}
+_OBJECTS = {"system", *_DESCRIPTION}
+_INFER = "submission_infer"
+_WORDS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 @dataclass(frozen=True)
@@ -116,12 +120,32 @@ def _refuse_misspelt(found: Mapping[str, Any]) -> None:
                 raise InputError(f"{name} is no variable", fix=f"did you mean {' or '.join(close)}?")
 
 
+def _refuse_types(found: Mapping[str, Any]) -> None:
+    """Every value that is read is a text, but for lists (or a text with commas), objects and one yes or no."""
+    for name in (*_RUN, *_RUN.values(), *SUBMISSION, *_LISTS, *_OBJECTS, "host"):
+        value = found.get(name)
+        if value is None:
+            continue
+        if name == _INFER:
+            good, what = isinstance(value, bool) or str(value).lower() in _WORDS, "true or false"
+        elif name in _OBJECTS:
+            good, what = isinstance(value, dict), "an object: {key: value}"
+        elif name in _LISTS:
+            whole = isinstance(value, list) and all(isinstance(one, str) for one in value)
+            good, what = whole or isinstance(value, str), "a list of names"
+        else:
+            good, what = isinstance(value, str), "a text"
+        if not good:
+            raise InputError(f"{name} is {value!r}, which is not {what}", fix=f"give {name} as {what}")
+
+
 def of(found: Mapping[str, Any]) -> Intent:
     """The plan that an object of `read` describes: a run file of a host or of the controller, or variables.
 
     Raises:
         InputError: A name, scenario, mode or execution that there is not, or a value that is a template.
     """
+    _refuse_types(found)
     run = {key: found[key] for key in _RUN if found.get(key) is not None}
     run |= {key: found[name] for key, name in _RUN.items() if found.get(name) not in (None, "")}
     request = {key: found[name] for name, key in SUBMISSION.items() if found.get(name) not in (None, "")}
@@ -138,11 +162,10 @@ def of(found: Mapping[str, Any]) -> Intent:
     scenarios = _list(run.get("scenarios")) or list(workload.data["scenarios"][:1])
     description: dict[str, Any] = {}
     for name in _DESCRIPTION:
-        value = found.get(name) or {}
-        if not isinstance(value, dict):
-            raise InputError(f"{name} is {value!r}, no object", fix=f"write {name}: {{key: value}}")
-        description |= value
-    hosts = found.get("hosts") or [(found.get("system") or {}).get("name") or found.get("host")]
+        description |= found.get(name) or {}
+    if _INFER in found and "infer" in request:
+        request["infer"] = _WORDS[str(request["infer"]).lower()]
+    hosts: list[Any] = _list(found.get("hosts")) or [(found.get("system") or {}).get("name") or found.get("host")]
     return Intent(
         workload=workload.name,
         model={
