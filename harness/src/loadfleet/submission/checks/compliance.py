@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar
 
-from loadfleet.submission.checks.accuracy import scores
+from loadfleet.submission.checks.accuracy import Hash, scores
 from loadfleet.submission.checks.base import (
     Check,
     Finding,
@@ -35,7 +35,7 @@ class Compliance(Check):
     def __init__(self, submission: Submission) -> None:
         super().__init__(submission)
         self._run, self._settings = LoadGenRun(submission), Settings(submission)
-        self._network = NetworkName(submission)
+        self._network, self._hash = NetworkName(submission), Hash(submission)
 
     def findings(self, subject: Result) -> Iterator[Finding]:
         rules, model = subject.rules, subject.benchmark
@@ -65,6 +65,7 @@ class Compliance(Check):
             if name.endswith(".txt") and not path.is_file():
                 yield self.error(path, "the test's log is scored", "add it")
         yield from self._exactly(subject, test, folder)
+        yield from self._hash.recorded(subject, folder / "accuracy")
         if test.performance_log:
             yield from self._performance(subject, model, test, folder / "performance" / "run_1")
 
