@@ -326,6 +326,11 @@ def test_values_of_other_types_are_wrong_input_or_taken(name: str, value: object
         assert intent.of({**FULL, name: value}).workload == "bert"
 
 
+def test_empty_texts_are_unset() -> None:
+    names = [*intent.SUBMISSION, "benchmark_backend", "system_description_network", "hosts", "store_path"]
+    assert intent.of({**FULL, **dict.fromkeys(names, "")}) == intent.of(FULL)
+
+
 def test_misspelt_variables_are_refused() -> None:
     with pytest.raises(InputError, match="benchmark_scenario is no variable") as caught:
         intent.read([], {"benchmark_scenario": "Offline"})

@@ -124,7 +124,7 @@ def _refuse_types(found: Mapping[str, Any]) -> None:
     """Every value that is read is a text, but for lists (or a text with commas), objects and one yes or no."""
     for name in (*_RUN, *_RUN.values(), *SUBMISSION, *_LISTS, *_OBJECTS, "host"):
         value = found.get(name)
-        if value is None:
+        if value is None or value == "":  # an unset variable of a playbook
             continue
         if name == _INFER:
             good, what = isinstance(value, bool) or str(value).lower() in _WORDS, "true or false"
