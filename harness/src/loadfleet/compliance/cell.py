@@ -30,9 +30,12 @@ def references(folder: Path, cell: Mapping[str, Any]) -> dict[str, Path]:
         found[mode] = folder.parent / mode
         if problem := _problem(found[mode], cell):
             name = f"{cell['workload']}/{cell['scenario']}/{mode}"
+            finished = (found[mode] / "result.json").exists()
             raise NotReadyError(
                 f"{cell['mode']} is compared with the cell {name}, which {problem}",
-                fix=f"mend that cell first (error.json and stdout.log in {found[mode]} say what happened) and continue "
+                fix="mend the cause and measure both in a new run: a finished cell is not run again"
+                if finished
+                else f"mend that cell first (error.json and stdout.log in {found[mode]} say what happened) and continue "
                 "the run; benchmark_modes must name it",
             )
     return found
