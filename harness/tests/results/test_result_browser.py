@@ -284,3 +284,17 @@ def test_a_page_without_scripts_still_has_its_numbers(show: Open, browser: Brows
     page.locator("details.numbers summary").first.click()
     assert page.locator("details.numbers td").first.is_visible()
     context.close()
+
+
+def test_folded_cells_are_drawn_when_a_link_opens_them(browser: Browser, tmp_path: Path) -> None:
+    values = [result(scenario, host=f"sut{number}") for number in range(9) for scenario in ("Offline", "Server")]
+    path, _ = write_report([RunResults.load(run_folder(tmp_path, *values, telemetry=True))], tmp_path / "fleet.html")
+    page = browser.new_page(viewport=DESKTOP)
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-drawn]")
+    cells = page.locator("#cells .drawing svg")
+    assert cells.count() == 0
+    page.locator("#results tbody a").nth(3).click()
+    page.locator("#cell-3 .drawing svg").first.wait_for()
+    assert cells.count() == page.locator("#cell-3 .drawing").count() == 3
+    page.close()

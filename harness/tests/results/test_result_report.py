@@ -209,6 +209,24 @@ def test_a_long_run_makes_no_long_page(tmp_path: Path) -> None:
     assert len(page) < RUNTIME + 100_000
 
 
+def test_a_fleet_makes_a_page_that_is_small_enough_to_send(tmp_path: Path) -> None:
+    values = [
+        result(scenario, mode, host=f"sut{number}")
+        for number in range(8)
+        for scenario in ("Offline", "Server")
+        for mode in ("performance", "accuracy")
+    ]
+    run = run_folder(tmp_path, *values, telemetry=True)
+    samples = "".join(
+        json.dumps({"t": at, "cpu_percent": at % 100, "rss_bytes": at * 7_654_321}) + "\n" for at in range(3000)
+    )
+    for path in run.rglob("telemetry.jsonl"):
+        path.write_text(samples)
+    page = page_of(run)
+    assert page.count('class="fold"') == len(values)
+    assert len(page) < RUNTIME + 22_000 * len(values)
+
+
 @pytest.mark.parametrize(
     ("values", "logarithmic"), [([5.0], False), ([5.0] * 100, False), ([1.0, 1000.0], True), ([0.0, 3.0], False)]
 )

@@ -40,9 +40,23 @@ class Section:
 
 
 def section(
-    anchor: str, cell: CellOutcome, entry: Mapping[str, Any], reasons: Sequence[str], run_id: str = ""
+    anchor: str,
+    cell: CellOutcome,
+    entry: Mapping[str, Any],
+    reasons: Sequence[str],
+    run_id: str = "",
+    points: int = telemetry.POINTS,
 ) -> Section:
-    """Everything about one cell; `entry` is its object of `summarise`, `reasons` are those of the run."""
+    """Everything about one cell.
+
+    Args:
+        anchor: Where links to it go.
+        cell: The cell.
+        entry: Its object of `summarise`.
+        reasons: Those of all cells; `entry` has their numbers.
+        run_id: Its run, where the page has several.
+        points: Of a line over time.
+    """
     result = cell.result
     names = [cell.scenario, cell.mode, cell.host, *([run_id] if run_id else [])]
     common: dict[str, Any] = {
@@ -53,7 +67,7 @@ def section(
         "why_not": entry["why_not"] or "",
         "reasons": [reasons[number - 1] for number in entry["reason_numbers"]],
     }
-    time_charts = over_time(telemetry.read(cell.folder / "telemetry.jsonl"))
+    time_charts = over_time(telemetry.read(cell.folder / "telemetry.jsonl"), points)
     if result is None:
         nothing: tuple[Any, ...] = ()
         return Section(
@@ -135,7 +149,7 @@ def _latency(cell: CellOutcome, result: Result) -> list[charts.Chart]:
     return found
 
 
-def over_time(found: telemetry.Telemetry) -> list[charts.Chart]:
+def over_time(found: telemetry.Telemetry, points: int = telemetry.POINTS) -> list[charts.Chart]:
     """A chart for each quantity with two samples or more; phases that are over at once are not worth a line."""
     drawn = []
     for quantity in telemetry.QUANTITIES:
@@ -149,7 +163,9 @@ def over_time(found: telemetry.Telemetry) -> list[charts.Chart]:
             for (name, at), end in zip(found.phases, starts, strict=False)
             if at > first and end - at > 0.02 * (last - first)
         ]
-        drawn.append(charts.over_time(quantity.title, quantity.unit, telemetry.thin(samples), phases, quantity.most))
+        drawn.append(
+            charts.over_time(quantity.title, quantity.unit, telemetry.thin(samples, points), phases, quantity.most)
+        )
     return drawn
 
 

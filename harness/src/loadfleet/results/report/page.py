@@ -16,7 +16,7 @@ from loadfleet.files import write_json
 from loadfleet.files import write_text as write_file
 from loadfleet.results import words
 from loadfleet.results.history.ours import own as own_results
-from loadfleet.results.report import cells, charts, published, sweep, throughput
+from loadfleet.results.report import cells, charts, published, sweep, telemetry, throughput
 from loadfleet.results.summary import HEADINGS, row, summarise
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _SCRIPTS = ("vega.js", "page.js")
 _CARDS = 8
 _UNFOLDED = 16  # cells that stand open
+_FEWER_POINTS = 60
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,9 @@ def _content(runs: Sequence[RunResults], page: Path, others: Sequence[PublishedR
     rows: list[Row] = []
     sections: list[cells.Section] = []
     reasons = list(dict.fromkeys(reason for data in summaries for reason in data["reasons"]))
+    # A page of a fleet has hundreds of drawings: fewer points each keep it small.
+    count = sum(len(run.cells) for run in runs)
+    points = telemetry.POINTS if count <= _UNFOLDED else _FEWER_POINTS
     for run, data in zip(runs, summaries, strict=True):
         for cell, entry in zip(run.cells, data["cells"], strict=True):
             anchor = f"cell-{len(rows)}"
@@ -124,7 +128,7 @@ def _content(runs: Sequence[RunResults], page: Path, others: Sequence[PublishedR
             accuracy = result.accuracy.value if result and result.accuracy else None
             sort = (*((None,) if several else ()), None, None, None, value, None, accuracy, None)
             rows.append(Row(texts, sort, entry["outcome"], anchor))
-            sections.append(cells.section(anchor, cell, entry, reasons, run.run_id if several else ""))
+            sections.append(cells.section(anchor, cell, entry, reasons, run.run_id if several else "", points))
     results = [section.result for section in sections if section.result]
     own = [row for run in runs for row in own_results(run)] if others else []
     return {

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_POINTS = 240
+POINTS = 240
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def read(path: Path) -> Telemetry:
     return found
 
 
-def thin(samples: Sequence[tuple[float, float]], most: int = _POINTS) -> list[tuple[float, float]]:
+def thin(samples: Sequence[tuple[float, float]], most: int = POINTS) -> list[tuple[float, float]]:
     """At most about `most` samples, the highest of each interval, so that peaks stay visible; first and last stay."""
     if len(samples) <= most:
         return list(samples)
