@@ -17,12 +17,30 @@ if TYPE_CHECKING:
 class PlainDisk(Disk):
     """Nothing is remembered."""
 
+    @property
+    def values(self) -> dict[str, Any]:
+        return {}
+
+    @values.setter
+    def values(self, _: dict[str, Any]) -> None:
+        pass
+
     def kind(self, path: str) -> Kind:
         found = Path(path)
         return "file" if found.is_file() else "folder" if found.is_dir() else "missing"
 
     def is_link(self, path: str) -> bool:
         return Path(path).is_symlink()
+
+    def entries(self, folder: str) -> list[tuple[str, Kind]]:
+        return [(name, self.kind(f"{folder}/{name}")) for name in self.names(folder)]
+
+    def look(self, folder: str, *, remember: bool) -> dict[str, Kind]:
+        found: dict[str, Kind] = {}
+        for path in Path(folder).iterdir():
+            link, kind = path.is_symlink(), self.kind(str(path))
+            found[path.name] = "link" if link else "special" if kind == "missing" else kind
+        return found
 
     def names(self, folder: str) -> list[str]:
         found = Path(folder)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+T = TypeVar("T")
 Kind = Literal["file", "folder", "link", "special", "missing"]
 """`link`: a link that dangles, runs in a circle or leaves the submission; other links are what they lead to."""
 
@@ -24,7 +25,10 @@ FOLDER_LIMIT = 50_000
 """Entries of a folder that are looked at; nobody submits more in one folder."""
 _CACHED_BYTES = 1 << 16
 _KEPT_DEPTH = 3  # <division>/<submitter>/results
-_REGULAR, _FOLDER, _LINK, _SPECIAL = "file", "folder", "->", "special"
+_REGULAR: Kind = "file"
+_FOLDER: Kind = "folder"
+_LINK: Kind = "link"
+_SPECIAL: Kind = "special"
 
 
 def open_regular(path: str) -> tuple[int, int]:
@@ -46,35 +50,50 @@ class Disk:
 
     Attributes:
         unreadable: Path -> why the operating system refused to show it.
+        values: Path -> what was made of a file.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = os.path.realpath(root)
         self.unreadable: dict[str, str] = {}
-        self._folders: dict[str, dict[str, str]] = {}
+        self._folders: dict[str, dict[str, Kind]] = {}
         self._links: dict[str, Kind] = {}
         self._contents: dict[str, bytes] = {}
+        self.values: dict[str, Any] = {}
 
     def forget(self) -> None:
         """Drop what was learnt below the folders of submitters: memory does not grow with the submission."""
         self._contents.clear()
+        self.values.clear()
         self._links.clear()
         deepest = self.root.count("/") + _KEPT_DEPTH
         self._folders = {path: names for path, names in self._folders.items() if path.count("/") <= deepest}
 
     def kind(self, path: str) -> Kind:
         """What a path is, links inside the submission followed."""
-        if path == self.root:
-            return "folder"
         folder, _, name = path.rpartition("/")
-        raw = self._names(folder).get(name)
+        names = self._folders.get(folder)
+        if names is None:
+            if path == self.root:
+                return "folder"
+            names = self._names(folder)
+        raw = names.get(name)
         if raw is None:
             return "missing"
-        return self._target(path) if raw == _LINK else raw  # type: ignore[return-value]
+        return self._target(path) if raw == _LINK else raw
 
     def is_link(self, path: str) -> bool:
         folder, _, name = path.rpartition("/")
         return self._names(folder).get(name) == _LINK
+
+    def look(self, folder: str, *, remember: bool) -> dict[str, Kind]:
+        """Name -> what it is itself (`link` for every link), for a path known to be a folder and no link."""
+        known = self._folders.get(folder)
+        if known is None:
+            known = self._list(folder)
+            if remember:
+                self._folders[folder] = known
+        return known
 
     def names(self, folder: str) -> list[str]:
         """Names in a folder, sorted; empty when it is missing or unreadable."""
@@ -83,7 +102,7 @@ class Disk:
     def entries(self, folder: str) -> list[tuple[str, Kind]]:
         """Names in a folder and what they are, sorted; empty when it is missing or unreadable."""
         found = sorted(self._names(folder).items())
-        return [(name, self._target(f"{folder}/{name}") if raw == _LINK else raw) for name, raw in found]  # type: ignore[misc]
+        return [(name, self._target(f"{folder}/{name}") if raw == _LINK else raw) for name, raw in found]
 
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
         """The first `limit` bytes of a regular file; None when there is none or it cannot be read."""
@@ -105,14 +124,14 @@ class Disk:
             self._contents[path] = data
         return data
 
-    def _names(self, folder: str) -> dict[str, str]:
+    def _names(self, folder: str) -> dict[str, Kind]:
         known = self._folders.get(folder)
         if known is None:
             known = self._folders[folder] = self._list(folder) if self.kind(folder) == "folder" else {}
         return known
 
-    def _list(self, folder: str) -> dict[str, str]:
-        found: dict[str, str] = {}
+    def _list(self, folder: str) -> dict[str, Kind]:
+        found: dict[str, Kind] = {}
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
@@ -236,6 +255,14 @@ class Place:
     def entries(self) -> list[tuple[Place, Kind]]:
         """Like `iterdir`, with what each is."""
         return [(self / name, kind) for name, kind in self.disk.entries(self.path)]
+
+    def remembered(self, function: Callable[[Place], T]) -> T:
+        """What a function of this path says, asked once; for one function of a path, and small answers."""
+        values = self.disk.values
+        if self.path not in values:
+            values[self.path] = function(self)
+        found: T = values[self.path]
+        return found
 
     def read_bytes(self, limit: int = READ_LIMIT) -> bytes | None:
         """The beginning of a regular file; None when there is none or it cannot be read."""

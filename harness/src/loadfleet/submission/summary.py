@@ -15,7 +15,7 @@ from loadfleet.submission.checks.measured import measure
 from loadfleet.submission.checks.power import design_power, measure_power
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from loadfleet.submission.checks.base import Result, System
 
@@ -126,7 +126,6 @@ def row(result: Result) -> Row:
         "weight_data_types": str(result.measurements.get("weight_data_types", "")),
         "design_power_watts": "" if design is None else f"{design:.10g}",
     }
-    common = _of_system(result.model.system)
     return Row(
         path=result.name,
         model=shown(result.model.folder.name),
@@ -139,19 +138,24 @@ def row(result: Result) -> Row:
         accepted=True,
         power=power.value if power else None,
         power_unit=power.unit if power else "",
-        cells=tuple(sys.intern(shown(own.get(name, common.get(name, "")))) for name in COLUMNS),
+        cells=_cells(result.model.system, own),
     )
 
 
-def _of_system(system: System) -> dict[str, str]:
-    """What all results of a system have in common."""
+def _cells(system: System, own: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of `COLUMNS`: those of the system, and a result's own in their places."""
     global _last  # noqa: PLW0603 - results of a system come one after the other
     if _last is None or _last[0] is not system:
-        _last = (system, _describe(system))
-    return _last[1]
+        common = _describe(system)
+        _last = (system, tuple(sys.intern(shown(common.get(name, ""))) for name in COLUMNS))
+    cells = list(_last[1])
+    for name, value in own.items():
+        cells[_PLACE[name]] = sys.intern(shown(value))
+    return tuple(cells)
 
 
-_last: tuple[System, dict[str, str]] | None = None
+_PLACE = {name: place for place, name in enumerate(COLUMNS)}
+_last: tuple[System, tuple[str, ...]] | None = None
 
 
 def _describe(system: System) -> dict[str, str]:

@@ -10,7 +10,7 @@ from loadfleet.submission.checks.full_logs import FullLogs
 from loadfleet.submission.checks.layout import ResultFiles, RootLayout, SubmitterFolders
 from loadfleet.submission.checks.measurements import Measurements, UserConf
 from loadfleet.submission.checks.models import ModelMapping, ModelNames, Scenarios
-from loadfleet.submission.checks.names import Names
+from loadfleet.submission.checks.names import Names, NamesOfModel
 from loadfleet.submission.checks.performance import Latency, LoadGenRun, Metric, NetworkName, Settings
 from loadfleet.submission.checks.power import Nameplate, PowerFiles, PowerReadings, PowerSession
 from loadfleet.submission.checks.systems import SystemDescription, SystemsWithoutResults
@@ -18,6 +18,7 @@ from loadfleet.submission.checks.systems import SystemDescription, SystemsWithou
 ALL: tuple[type[Check], ...] = (
     RootLayout,
     Names,
+    NamesOfModel,
     SubmitterFolders,
     ModelMapping,
     SystemsWithoutResults,

@@ -336,6 +336,10 @@ def json_repeated(check: Check, path: Place) -> Iterator[Finding]:
 
 
 def _read_json(path: Place) -> tuple[Any, str]:
+    return path.remembered(_parse_json)
+
+
+def _parse_json(path: Place) -> tuple[Any, str]:
     data = path.read_bytes()
     if data is None:
         return None, "cannot be read" if path.exists() else "missing"
