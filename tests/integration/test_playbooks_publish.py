@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from hashlib import sha256
@@ -76,3 +77,13 @@ def test_a_run_that_is_not_there(home: Site, tmp_path: Path) -> None:
     assert play.code == 2
     assert "no results at" in play.text
     assert "results_store_run_ids" in play.text
+
+
+def test_the_price_of_a_host_is_in_its_results(tmp_path: Path) -> None:
+    site = Site(tmp_path).with_stub()
+
+    play = site.play("run", benchmark_run_id=RUN_ID, system_description_price_eur=1200)
+
+    assert play.code == 0, play.text
+    spec = json.loads((site.results / RUN_ID / "localhost" / "run.json").read_text())
+    assert spec["system"]["price_eur"] == 1200.0
