@@ -35,8 +35,8 @@ def references(folder: Path, cell: Mapping[str, Any]) -> dict[str, Path]:
                 f"{cell['mode']} is compared with the cell {name}, which {problem}",
                 fix="mend the cause and measure both in a new run: a finished cell is not run again"
                 if finished
-                else f"mend that cell first (error.json and stdout.log in {found[mode]} say what happened) and continue "
-                "the run; benchmark_modes must name it",
+                else f"mend that cell first (error.json and stdout.log in {found[mode]} say what happened) and "
+                "continue the run; benchmark_modes must name it",
             )
     return found
 
