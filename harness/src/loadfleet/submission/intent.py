@@ -124,7 +124,7 @@ def _refuse_types(found: Mapping[str, Any]) -> None:
     """Every value that is read is a text, but for lists (or a text with commas), objects and one yes or no."""
     for name in (*_RUN, *_RUN.values(), *SUBMISSION, *_LISTS, *_OBJECTS, "host"):
         value = found.get(name)
-        if value is None or value == "":  # an unset variable of a playbook
+        if value is None:
             continue
         if name == _INFER:
             good, what = isinstance(value, bool) or str(value).lower() in _WORDS, "true or false"
@@ -145,10 +145,12 @@ def of(found: Mapping[str, Any]) -> Intent:
     Raises:
         InputError: A name, scenario, mode or execution that there is not, or a value that is a template.
     """
+    # Playbooks give unset variables as empty texts.
+    found = {name: value for name, value in found.items() if value not in (None, "")}
     _refuse_types(found)
-    run = {key: found[key] for key in _RUN if found.get(key) is not None}
-    run |= {key: found[name] for key, name in _RUN.items() if found.get(name) not in (None, "")}
-    request = {key: found[name] for name, key in SUBMISSION.items() if found.get(name) not in (None, "")}
+    run = {key: found[key] for key in _RUN if key in found}
+    run |= {key: found[name] for key, name in _RUN.items() if name in found}
+    request = {key: found[name] for name, key in SUBMISSION.items() if name in found}
     for name, value in (run | request).items():
         if "{{" in str(value):
             raise InputError(
