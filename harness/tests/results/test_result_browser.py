@@ -298,3 +298,14 @@ def test_folded_cells_are_drawn_when_a_link_opens_them(browser: Browser, tmp_pat
     page.locator("#cell-3 .drawing svg").first.wait_for()
     assert cells.count() == page.locator("#cell-3 .drawing").count() == 3
     page.close()
+
+
+def test_what_one_must_know_before_comparing_is_said(show: Open) -> None:
+    page = show()
+    note = page.locator("#published figure .note").first.inner_text()
+    assert "More is better." in note
+    assert "Mind: our accuracy" in note
+    assert "rounds differ (v6.1, v5.1)" in note
+    assert page.locator("#published tr.own").count() == 4
+    # Two accelerators: half the number each.
+    assert "50.00 Samples/s" in column(page, "#published table.data", 9)

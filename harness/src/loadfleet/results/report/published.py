@@ -68,7 +68,9 @@ def _chart(
         near = nearest(rows[0], others, _SHOWN - min(len(rows), _SHOWN // 2))
         rows = [*rows, *(one.row for one in near)]
         notes.append("Dark bars are this report's runs, light ones the published results of the most similar systems.")
-        notes += [why_none(rows[0], others)] if not near else []
+        notes += [] if near else [why_none(rows[0], others)]
+        cautions = dict.fromkeys(caution for one in near for caution in one.cautions)
+        notes += [f"Mind: {'; '.join(cautions)}."] if cautions else []
     shown = sorted(rows, key=lambda row: row.value, reverse=not lower)[: None if mixed else _SHOWN]
     if len(shown) < len(rows):
         notes.append(f"{len(shown)} of {len(rows)} results; the table has all.")
