@@ -81,6 +81,8 @@ def test_verdicts(verify: Callable[..., Finding], before: Entries, test: Entries
         (log(TEST).replace('"qsl_idx"', '"index"', 1), "qsl_idx None"),
         (log(TEST).replace('"data"', '"date"', 1), "no readable data"),
         (log([(3, "zz")]), "no readable data"),
+        ('[{"qsl_idx": 3, "data": [1]}]', "no readable data"),
+        ('[{"qsl_idx": 1' + "0" * 5000 + ', "data": ""}]', "not JSON"),
         (log([(3, "0")]), "no readable data"),
         (log(TEST).replace(" : 0,", " : {0,", 1), "not JSON"),
     ],

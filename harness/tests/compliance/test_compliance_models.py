@@ -95,6 +95,8 @@ def test_offline_has_no_first_token(run: Run) -> None:
     [
         ([], "holds no answer"),
         ([answer(5, token_count=None)], "no token_count"),
+        ([answer(5, token_count=float("inf"))], "no token_count"),
+        ([answer(5, data=[1])], "no readable data"),
         ([answer(5, token_data=None)], "no readable token_data"),
         ([answer(5, data="000000")], "no whole number of tokens"),
     ],
@@ -111,6 +113,7 @@ def test_tokens_that_cannot_be_read_fail(run: Run, entries: Any, words: str) -> 
         ("{'exact_match': 60.698, 'tokens_per_sample': 9}", True),
         ("{'exact_match': 60.697}", False),
         ("{'exact_match': 50.0}\n{'exact_match': 70.0}", False),
+        ("{'exact_match': 6.9.8}", False),
         ("TEST PASS", False),
     ],
 )

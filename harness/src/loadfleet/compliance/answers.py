@@ -108,7 +108,7 @@ def _compare(path: Path, samples: Mapping[int, _Sample], tally: _Tally, form: st
     seen: dict[int, int] = {}
     for entry in log.entries(path):
         tally.accuracy_entries += 1
-        number, content = log.index(entry), hash(entry.get("data"))
+        number, content = log.index(entry), hash(str(entry.get("data")))
         if number in seen:
             tally.repeated += 1
             tally.repeated_differently += seen[number] != content
@@ -170,7 +170,9 @@ def _extract(path: Path, samples: set[int], target: Path) -> set[int]:
         for entry in log.entries(path):
             if (number := log.index(entry)) in samples:
                 stream.write(",\n" if found else "")
-                stream.write(f'{{ "seq_id" : {len(found)}, "qsl_idx" : {number}, "data" : "{entry["data"]}" }}')
+                stream.write(
+                    f'{{ "seq_id" : {len(found)}, "qsl_idx" : {number}, "data" : "{log.data(entry).hex().upper()}" }}'
+                )
                 found.add(number)
         stream.write("\n]\n")
     return found

@@ -31,7 +31,10 @@ def reached(logs: Logs, parameters: Mapping[str, Any]) -> Finding:
         found = re.search(rf"'{re.escape(bounds.metric)}':\s*([\d.]+)", logs.scored)
         if found is None:
             raise BadResultError(f"the accuracy script printed no {bounds.metric}")
-        value = float(found.group(1))
+        try:
+            value = float(found.group(1))
+        except ValueError as error:
+            raise BadResultError(f"the accuracy script printed {bounds.metric} {found.group(1)!r}") from error
     elif logs.score is not None:
         accuracy = logs.score(logs.test / ACCURACY)
         printed, value = [accuracy.line], accuracy.values.get(bounds.metric, accuracy.value)

@@ -114,7 +114,7 @@ def _first_differs(entry: Mapping[str, Any], tokens: Sequence[float], code: str)
 def _count(entry: Mapping[str, Any]) -> int:
     try:
         return int(entry["token_count"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadResultError(f"the answer to sample {entry.get('qsl_idx')} has no token_count") from error
 
 
