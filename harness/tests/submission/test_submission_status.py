@@ -363,6 +363,14 @@ def test_a_tree(accepted: Path, accepted_closed: Path, tmp_path: Path) -> None:
     assert {run.mode: round(run.seconds) for run in stream.to_run} == {"accuracy": 5582, "TEST01": 600}
 
 
+def test_whose_tree_it_is(accepted: Path, tmp_path: Path) -> None:
+    assert of([accepted], Request(submitter="Nobody")).complete, "there is one submitter only"
+    root = Path(shutil.copytree(accepted, tmp_path / "tree"))
+    shutil.copytree(root / "open/Example", root / "open/Other")
+    with pytest.raises(InputError, match=r"no submission of Nobody \(there: Example, Other\)"):
+        of([root], Request(submitter="Nobody"))
+
+
 def test_a_tree_of_a_test_run(accepted: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(accepted, tmp_path / "tree"))
     Tree(root, "open").set("effective_min_duration_ms", 10000)

@@ -41,7 +41,7 @@ _COLOURS = {
 @click.option("--round", "round_name", help="MLPerf round; the newest by default.")
 @click.option("--division", help="open, closed or network; open by default. A tree says its own.")
 @click.option("--system-type", help="edge, datacenter or datacenter,edge; edge by default. A tree says its own.")
-@click.option("--submitter", help="For a tree: whose submission.")
+@click.option("--submitter", help="For a tree of several submitters: whose submission.")
 @click.option("--flavours", help="stated, best or reached: which of 99 and 99.9 the runs are meant for.")
 @click.option("--infer/--no-infer", default=None, help="Edge: count scenarios that may be inferred from others.")
 @click.option("--documents", type=_FOLDER, help="Your documents: bandwidth.md, a diagram, calibration.md.")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from loadfleet.catalogue.rounds import Round
     from loadfleet.submission.intent import Intent
     from loadfleet.submission.matrix import Status
     from loadfleet.submission.request import Request
@@ -31,10 +32,23 @@ def of(folders: Sequence[Path], request: Request, intent: Intent | None = None) 
     """
     rules = load(request.round)
     if folders and any((folders[0] / name).is_dir() for name in rules.divisions):
-        return tree_status.of(folders[0], rules, request.submitter)
+        return tree_status.of(folders[0], rules, _submitter(folders[0], rules, request.submitter))
     if not folders and intent is None:
         raise InputError(
             "neither results nor a plan are named",
             fix="name runs (results/<run id> or latest), or what is planned: --plan FILE, -e benchmark_model=NAME",
         )
     return completeness.of(find(folders).cells if folders else [], intent, rules, request)
+
+
+def _submitter(tree: Path, rules: Round, wanted: str) -> str:
+    """Whose submission is meant: the one asked for, or the only one there."""
+    divisions = [tree / name for name in rules.divisions if (tree / name).is_dir()]
+    there = sorted({path.name for folder in divisions for path in folder.iterdir() if path.is_dir()})
+    if wanted in there:
+        return wanted
+    if len(there) == 1:
+        return there[0]
+    raise InputError(
+        f"{tree} holds no submission of {wanted} (there: {', '.join(there) or 'none'})", fix="name it with --submitter"
+    )
