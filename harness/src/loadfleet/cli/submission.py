@@ -94,8 +94,8 @@ def command() -> None:
     """Generate, truncate, check, pack and report a submission.
 
     RESULTS are runs (results/<run id>, a run id or `latest`), any number of them: of one system, model, scenario and
-    mode the newest submittable result counts; where compliance tests are asked for, the run with the most of them. DIR is
-    a folder that holds open/, closed/ or network/.
+    mode the newest submittable result counts; where compliance tests are asked for, the run with the most of them. DIR
+    is a folder that holds open/, closed/ or network/.
     """
 
 
