@@ -93,6 +93,12 @@ def test_runs_that_cannot_be_compared(tmp_path: Path, test: dict[str, Any], word
     assert words in finding.words
 
 
+@pytest.mark.parametrize("value", ["fast", [1], 10**400])
+def test_a_result_that_is_no_number(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(BadResultError, match="which is no number"):
+        near(tmp_path, "Offline", 1000.0, value)
+
+
 def test_an_invalid_performance_run_proves_nothing(tmp_path: Path) -> None:
     reference = detail(tmp_path / "performance", "Offline", 1000.0, validity="INVALID")
     logs = Logs(detail(tmp_path / "test", "Offline", 1000.0), "Offline", performance=reference)

@@ -45,6 +45,9 @@ def test_the_first_of_repeated_keys_counts_and_errors_are_gathered(tmp_path: Pat
         (":::MLLOG {\n", "cannot be read"),
         (line("result_validity", "VALID") + "\n", "ends early"),
         (":::MLLOG {}\n", "cannot be read"),
+        (":::MLLOG 7\n", "cannot be read"),
+        (':::MLLOG {"key": [], "value": 1}\n', "cannot be read"),
+        (':::MLLOG {"key": "x", "value": 1, "metadata": null}\n', "cannot be read"),
     ],
 )
 def test_damage_is_told(tmp_path: Path, text: str, words: str) -> None:

@@ -111,7 +111,7 @@ def _number(detail: DetailLog) -> float | None:
     value = detail.values.get(_KEYS.get(str(detail.values.get("effective_scenario")), ""))
     try:
         return None if value is None else float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadResultError(f"the result in the detail log is {value!r}, which is no number") from error
 
 

@@ -54,7 +54,7 @@ class DetailLog:
                         errors.append(str(entry["value"]))
                     elif metadata.get("is_warning"):
                         warnings.append(str(entry["value"]))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadResultError(f"{path} cannot be read as a LoadGen detail log: {error}") from error
         if "power_end" not in values:
             raise BadResultError(f"{path} ends early: LoadGen did not reach the end of the run")
