@@ -197,6 +197,8 @@ def test_each_host_has_settings_of_its_own(fleet: Site) -> None:
     }
     play = fleet.play("run", benchmark_run_id=RUN_ID)
     assert play.code == 0, play.text
+    assert " bert: Offline; performance (on one)\n" in play.text
+    assert "cells    bert: Offline, SingleStream; performance (on two)\n" in play.text
     one, two = run_json(fleet, "one"), run_json(fleet, "two")
     assert (one["threads"], one["target_qps"], one["batch_size"]) == (3, {"Offline": 12.5}, None)
     assert (two["threads"], two["target_qps"], two["batch_size"]) == (None, {}, 4)
@@ -207,3 +209,34 @@ def test_each_host_has_settings_of_its_own(fleet: Site) -> None:
         "two/bert/Offline/performance",
         "two/bert/SingleStream/performance",
     ]
+
+
+def test_wrong_settings_of_any_host_are_refused_once(fleet: Site) -> None:
+    fleet.host_variables = {
+        "two": {"benchmark_thread": 4, "fleet_gate_policy": "drop"},
+        "extra": {"benchmark_thread": 4},
+    }
+    play = fleet.play("check")
+    assert play.code == 2
+    assert "unknown variable benchmark_thread; fix: did you mean benchmark_threads? (on two, extra)" in words(play.text)
+    assert "differs between hosts" not in play.text, "first things first"
+    fleet.host_variables["two"].pop("benchmark_thread")
+    fleet.host_variables.pop("extra")
+    play = fleet.play("check")
+    assert play.code == 2
+    assert "fleet_gate_policy differs between hosts: fail on one, extra; drop on two" in words(play.text)
+
+
+def test_two_names_for_one_machine_are_refused(fleet: Site) -> None:
+    play = fleet.play("check", fleet_gate_one_machine_ok=False)
+    assert play.code == 2
+    assert "one, two, extra are one machine (boot id " in words(play.text)
+
+
+def test_limits_of_single_hosts_hold(fleet: Site) -> None:
+    fleet.host_variables = {"two": {"fleet_gate_memory_mib": 1 << 40}}
+    play = fleet.play("run", benchmark_run_id=RUN_ID)
+    assert play.code == 2
+    said = words(play.text)
+    assert re.search(r"two: \d+ MiB of memory are free, the limit is 1099511627776 MiB", said)
+    assert "one: " not in said
