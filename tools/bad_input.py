@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from bad_page import ROOT, Section, page, run
+
+if TYPE_CHECKING:
+    import subprocess
+
 LOADFLEET = str(Path(sys.executable).parent / "loadfleet")
+INTRODUCTION = [
+    "Written by `python tools/bad_input.py`. Status 2 is wrong input, 3 a machine that is not ready; nothing is",
+    "half-written in any of these cases. Paths are shortened.",
+]
 _RUN_ID = "20260102T030405Z-bert-00ee"
 
 # title -> settings of `loadfleet run bert.yml -i inventory`
@@ -41,54 +47,37 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "bad-input.md")
     arguments = parser.parse_args()
     store = arguments.store.expanduser().resolve()
-    sections, accepted = [], []
+    sections = []
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         for title, settings in SETTINGS.items():
             shown = "loadfleet run bert.yml -i inventory " + " ".join(f"-e {shlex.quote(word)}" for word in settings)
             extra = [*settings, f"store_path={store}", f"results_path={scratch / 'results'}"]
             words = [word for setting in extra for word in ("-e", setting)]
-            done = _run([LOADFLEET, "run", "bert.yml", "-i", "inventory", "--json", *words])
-            sections.append((title, shown, done.returncode, _message(done)))
+            done = run([LOADFLEET, "run", "bert.yml", "-i", "inventory", "--json", *words])
+            sections.append(Section(title, shown, done.returncode, _message(done)))
         for title, shown, command in _commands(scratch, store):
-            done = _run(command)
-            sections.append((title, shown, done.returncode, done.stderr.strip()))
-    lines = [
-        "# Bad input, and what it says",
-        "",
-        "Written by `python tools/bad_input.py`. Status 2 is wrong input, 3 a machine that is not ready; nothing is",
-        "half-written in any of these cases. Paths are shortened.",
-        "",
-    ]
-    for title, shown, status, message in sections:
-        if status == 0:
-            accepted.append(title)
-        text = message.replace(str(store), "<store>").replace(name, "<folder>").replace(str(ROOT), "<clone>")
-        lines += [
-            f"## {title}",
-            "",
-            "```console",
-            f"$ {shown}",
-            *text.splitlines(),
-            f"[exit status {status}]",
-            "```",
-            "",
-        ]
-    arguments.output.write_text("\n".join(lines), encoding="utf-8")
+            done = run(command)
+            sections.append(Section(title, shown, done.returncode, done.stderr.strip()))
+    accepted = [section.title for section in sections if section.status == 0]
+    shortened = {str(store): "<store>", name: "<folder>", str(ROOT): "<clone>"}
+    arguments.output.write_text(
+        page("Bad input, and what it says", INTRODUCTION, sections, shortened), encoding="utf-8"
+    )
     print(f"{len(sections)} kinds of bad input, {len(accepted)} accepted {accepted or ''}")
     return 1 if accepted else 0
 
 
 def _commands(scratch: Path, store: Path) -> list[tuple[str, str, list[str]]]:
     """Bad input below the playbooks: title, what is shown, what is run."""
-    run = {"schema_version": 1, "run_id": _RUN_ID, "workload": "bert"}
+    described = {"schema_version": 1, "run_id": _RUN_ID, "workload": "bert"}
     empty, full, kept = scratch / "empty.json", scratch / "full.json", scratch / "cell"
     (scratch / "small").mkdir()
-    empty.write_text(json.dumps({**run, "store_path": str(scratch / "nothing")}), encoding="utf-8")
-    full.write_text(json.dumps({**run, "store_path": str(scratch / "small")}), encoding="utf-8")
+    empty.write_text(json.dumps({**described, "store_path": str(scratch / "nothing")}), encoding="utf-8")
+    full.write_text(json.dumps({**described, "store_path": str(scratch / "small")}), encoding="utf-8")
     here = scratch / "here.json"
-    here.write_text(json.dumps({**run, "store_path": str(store)}), encoding="utf-8")
-    planned = json.loads(_run([LOADFLEET, "plan", str(here), "--json"]).stdout)["cells"][0]
+    here.write_text(json.dumps({**described, "store_path": str(store)}), encoding="utf-8")
+    planned = json.loads(run([LOADFLEET, "plan", str(here), "--json"]).stdout)["cells"][0]
     kept.mkdir()
     (kept / "cell.json").write_text(json.dumps(planned), encoding="utf-8")
     (kept / "mlperf_log_summary.txt").write_text("of another run", encoding="utf-8")
@@ -105,13 +94,6 @@ def _commands(scratch: Path, store: Path) -> list[tuple[str, str, list[str]]]:
         ("A submission that is not there", "loadfleet submission check tree --round v6.1 --submitter Example",
          [LOADFLEET, "submission", "check", str(scratch / "tree"), "--round", "v6.1", "--submitter", "Example"]),
     ]  # fmt: skip
-
-
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        env={**os.environ, "NO_COLOR": "1"}, timeout=300,
-    )  # fmt: skip
 
 
 def _message(done: subprocess.CompletedProcess[str]) -> str:
