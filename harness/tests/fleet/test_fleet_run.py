@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -114,9 +113,8 @@ def test_check_mode_changes_nothing(tiny_project: Path) -> None:
 
 
 def test_a_timeout_ends_ansible_and_stops_the_hosts(tiny_project: Path) -> None:
-    begin = time.monotonic()
-    done = run_playbook(request(tiny_project, "slow.yml", timeout_s=2.5))
-    assert time.monotonic() - begin < 20
+    done = run_playbook(request(tiny_project, "slow.yml", timeout_s=8))
+    assert done.duration_s < 60, "the task would have gone on"
     assert (done.status, done.exit_code, done.stopped) == ("timeout", 4, True)
     assert stopped(tiny_project) == done.run_id
 

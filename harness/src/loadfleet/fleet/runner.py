@@ -10,6 +10,7 @@ import signal
 import tempfile
 import threading
 import time
+import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from loadfleet import hidden
 from loadfleet.errors import InputError, NotReadyError
 from loadfleet.fleet import environment, project
 from loadfleet.fleet.events import Events
+from loadfleet.fleet.family import Family
 from loadfleet.fleet.request import Failure, Progress, RunRequest, RunResult, Status
 from loadfleet.results import RunResults
 from loadfleet.results.judge import verdict
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 SECRETS = "_LOADFLEET_SECRETS"  # read by the collection's action plugin `request`
 STOP_PLAYBOOK = "stop.yml"
 STOP_TIMEOUT_S = 600.0  # logs come home, too
+_MARK = "LOADFLEET_ATTEMPT"
 _POLL_S = 1.0
 _TAIL_LINES = 15
 
@@ -126,8 +129,15 @@ class _Attempt:
         secret_folder = Path(tempfile.mkdtemp(prefix="loadfleet-vars-"))
         try:
             config = self._configure(private, secret_folder)
-            if timeout_s is not None:
-                config.job_timeout = max(timeout_s, 1e-3)
+            family = Family(mark := uuid.uuid4().hex)
+            config.env[_MARK] = mark
+            deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
+
+            def to_be_ended() -> bool:
+                ended = self._is_cancelled(cancel) or time.monotonic() > deadline
+                if ended:
+                    family.note()
+                return ended
 
             def handle(event: dict[str, Any]) -> bool:
                 if event.get("event") == "playbook_on_start":
@@ -136,9 +146,12 @@ class _Attempt:
                 events.handle(event)
                 return True
 
-            runner = _import_runner().Runner(config=config, event_handler=handle, cancel_callback=self._polled(cancel))
+            runner = _import_runner().Runner(config=config, event_handler=handle, cancel_callback=to_be_ended)
             runner.run()
-            status: Status = runner.status if runner.status in {"successful", "timeout", "canceled"} else "failed"
+            family.end()
+            status: Status = runner.status if runner.status in {"successful", "canceled"} else "failed"
+            if status == "canceled" and not self._is_cancelled(cancel):
+                status = "timeout"
             tail = _tail(Path(config.artifact_dir) / "stdout") if status == "failed" else ""
         finally:
             shutil.rmtree(secret_folder, ignore_errors=True)
@@ -206,15 +219,12 @@ class _Attempt:
 
         return guarded
 
-    def _polled(self, cancel: _Cancel) -> Callable[[], bool]:
-        def polled() -> bool:
-            try:
-                return cancel()
-            except Exception as error:  # the caller's code; raised again at the end
-                self.failed_callback = self.failed_callback or error
-                return True
-
-        return polled
+    def _is_cancelled(self, cancel: _Cancel) -> bool:
+        try:
+            return cancel()
+        except Exception as error:  # the caller's code; raised again at the end
+            self.failed_callback = self.failed_callback or error
+            return True
 
 
 class _Cancel:
