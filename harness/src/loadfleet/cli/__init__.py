@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run a playbook through the Python API, from a shell or CI."),
     "stop": ("stop", "End a run on its hosts; it can be continued."),
     "submission": ("submission", "Generate, truncate, check and pack a submission."),
+    "translate": ("translate", "A command line of CM, CK or MLC in our words."),
     "watch": ("watch", "Look on at a run that goes on."),
 }
 
