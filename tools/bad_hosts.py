@@ -18,7 +18,7 @@ from bad_page import ROOT, Section, page
 sys.path.insert(0, str(ROOT))
 
 from tests.lab.bad_hosts import CASES, attempt
-from tests.lab.bench import Bench, said
+from tests.lab.bench import QUICK, Bench, said
 from tests.lab.lab import Lab
 
 INTRODUCTION = """\
@@ -44,7 +44,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         lab = Lab.up(Path(tempfile.gettempdir()) / f"lfb-{os.getpid()}", 3, owner=os.getpid())
         try:
-            bench = Bench(lab, Path(name), {"benchmark_query_count": 16})
+            bench = Bench(lab, Path(name), dict(QUICK))
             bench.set_up()
             for case in chosen:
                 begin = time.monotonic()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.bad_hosts import CASES, Case, attempt
-from tests.lab.bench import Bench, said
+from tests.lab.bench import QUICK, Bench, said
 from tests.lab.lab import ROOT
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.lab
 @pytest.fixture(scope="module")
 def bench(labs: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Three prepared hosts that all cases share: each mends what it broke."""
-    bench = Bench(labs(3), tmp_path_factory.mktemp("bench"), {"benchmark_query_count": 16})
+    bench = Bench(labs(3), tmp_path_factory.mktemp("bench"), dict(QUICK))
     bench.set_up()
     return bench
 
