@@ -131,7 +131,7 @@ def test_flags_become_variables(flags: str, variables: dict[str, Any]) -> None:
         ("_find-performance", {"benchmark_modes": ["performance"], "benchmark_execution": "test"}),
         ("_accuracy-only,_valid", {"benchmark_modes": ["accuracy"], "benchmark_execution": "valid"}),
         ("_r5.1-dev", {"submission_round": "v5.1"}),
-        ("_all-scenarios", {"benchmark_scenarios": ["Offline", "Server", "SingleStream", "MultiStream"]}),
+        ("_all-scenarios", {"benchmark_scenarios": ["SingleStream", "Offline"]}),
         ("_submission", {"benchmark_modes": ["accuracy", "performance"]}),
         ("_batch_size.32,_cuda,_onnxruntime", {"benchmark_batch_size": 32, "benchmark_device": "cuda"}),
     ],
@@ -235,6 +235,22 @@ def test_nothing_in_a_value_is_run_by_the_shell_that_gets_our_command(tmp_path: 
             expected = value.replace("$HOME", "/home/me").replace("${HOME}", "/home/me")
             assert expected in shown.stdout or json.dumps(expected)[1:-1] in shown.stdout, command
     assert list(tmp_path.iterdir()) == []
+
+
+def test_secrets_are_not_shown_and_not_written(tmp_path: Path) -> None:
+    line = f"{BERT} --client_secret=hunter2222 --env.MY_API_TOKEN=hunter2222 --hf_token=hunter2222"
+    for arguments in ([line], [line, "--json"], [line, "--run-file", str(tmp_path / "run.yml")]):
+        result = run(*arguments)
+        assert result.exit_code == 0
+        assert "hunter2222" not in result.stdout
+        assert "--secret benchmark_environment.MY_API_TOKEN=MY_API_TOKEN" in " ".join(result.stdout.split())
+    assert "hunter2222" not in (tmp_path / "run.yml").read_text()
+    assert "hunter2222" not in run("export HF_TOKEN=hunter2222").stdout
+
+
+def test_the_scenarios_of_a_category_are_those_of_the_round() -> None:
+    line = "mlcr run-mlperf,inference,_all-scenarios,_r4.1 --model=bert-99 --category=datacenter"
+    assert sorted(one(line).variables["benchmark_scenarios"]) == ["Offline", "Server"]
 
 
 def test_the_command_prints_the_line_and_each_part() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from loadfleet import catalogue
+from loadfleet.catalogue import rounds
+from loadfleet.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from loadfleet.catalogue import Entry
     from loadfleet.translate.translation import Part
 
-# where the workload is not there, the scenarios that most of them have
+# where neither a round nor a workload says it, the scenarios that most of them have
 _USUAL = ["Offline", "Server", "SingleStream", "MultiStream"]
 
 
@@ -57,6 +59,22 @@ class Wanted:
         other = f"; benchmark_backend {' or '.join(computes)} computes in it" if computes else ""
         part.why = f"neither a model of the catalogue nor {backend} has {value}{other}"
 
+    def all_scenarios(self, variables: Mapping[str, Any]) -> tuple[list[str], str]:
+        """The scenarios of the model, and how we know: from the round and the system type, else from the workload."""
+        name = str(variables.get("submission_round", rounds.newest()))
+        system_type = str(variables.get("submission_system_type", "edge"))
+        try:
+            model = rounds.load(name).model(self._entry.get("official", self._named))
+        except InputError:
+            model = None
+        known = model.scenarios.get("combined" if "," in system_type else system_type) if model else None
+        if known:
+            return list(known.known), f"those of {self._named} in {name}, {system_type}"
+        for entry in catalogue.entries("workload"):
+            if entry.name == self.workload:
+                return list(entry.data["scenarios"]), f"all that {self.workload} has"
+        return list(_USUAL), f"{name} does not say which {self._named or 'the model'} has in {system_type}"
+
     def settle(self, variables: dict[str, Any], missing: list[str]) -> str:
         """Put workload and model into the variables, or say that they are missing; the name of the playbook."""
         if self._part is None:
@@ -97,12 +115,3 @@ class Wanted:
         ]
         exact = [entry for entry in candidates if entry.data.get("official_name") == official]
         return next(iter(exact or candidates), None)
-
-
-def scenarios_of(workload: str) -> tuple[list[str], str]:
-    """All scenarios that a workload has, and how we know."""
-    for entry in catalogue.entries("workload"):
-        if entry.name == workload:
-            scenarios = list(entry.data["scenarios"])
-            return scenarios, f"all that {workload} has; the category decides which of them a submission needs"
-    return list(_USUAL), "the workload is not there to say which it has"

@@ -7,6 +7,8 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from loadfleet import hidden
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -99,9 +101,9 @@ def read(words: Sequence[str], rules: Rules, environment: Mapping[str, str]) -> 
         del rest[0]
     if not rest:
         return None
-    request = Request(words=tuple(rest), program=rest[0], prefixes=prefixes)
-    request.flags = [Flag(f"env.{name}", value, f"{name}={value}") for name, value in assigned.items()]
-    plain = _flags_apart(rest[1:], request)
+    request = Request(words=tuple(masked(word, rules) for word in rest), program=rest[0], prefixes=prefixes)
+    request.flags = [Flag(f"env.{name}", value, masked(f"{name}={value}", rules)) for name, value in assigned.items()]
+    plain = _flags_apart(rest[1:], request, rules)
     _action(plain, request, rules)
     return request
 
@@ -120,7 +122,16 @@ def options(text: str) -> list[Flag]:
     return found
 
 
-def _flags_apart(words: Sequence[str], request: Request) -> list[str]:
+def masked(word: str, rules: Rules) -> str:
+    """A word as it may be shown and written down: without the value where its name is that of a secret."""
+    name, equals, value = word.partition("=")
+    named = name.strip("-").rpartition(".")[2]
+    if equals and value and not value.startswith("<") and named not in rules.no_secrets and hidden.is_secret(named):
+        return f"{name}={hidden.BLOT}"
+    return word
+
+
+def _flags_apart(words: Sequence[str], request: Request, rules: Rules) -> list[str]:
     """Puts flags into the request; the other words."""
     plain: list[str] = []
     for at, given in enumerate(words):
@@ -136,7 +147,7 @@ def _flags_apart(words: Sequence[str], request: Request) -> list[str]:
             if normal(name) == "tags":
                 _tags(value, request)
             else:
-                request.flags.append(Flag(normal(name), value if equals else None, word))
+                request.flags.append(Flag(normal(name), value if equals else None, masked(word, rules)))
         elif word.startswith("@"):
             request.flags.append(Flag("@", word[1:], word))
         else:

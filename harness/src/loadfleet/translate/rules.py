@@ -31,6 +31,7 @@ class Rules:
     environment_prefixes: tuple[str, ...]
     filler_tags: frozenset[str]
     search_words: Mapping[str, str]
+    no_secrets: frozenset[str]
     recipes: tuple[dict[str, Any], ...]
     sections: Mapping[str, list[dict[str, Any]]]
     variations: tuple[dict[str, Any], ...]
@@ -85,6 +86,7 @@ def load() -> Rules:
         environment_prefixes=tuple(grammar["environment_prefixes"]),
         filler_tags=frozenset(grammar["filler_tags"]),
         search_words=grammar["search_words"],
+        no_secrets=frozenset(grammar["no_secrets"]),
         recipes=tuple(parts["commands"]["commands"]),
         sections=parts["flags"]["flags"],
         variations=tuple(parts["variations"]["variations"]),

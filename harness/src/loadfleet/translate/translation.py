@@ -8,10 +8,11 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from loadfleet import hidden
 from loadfleet.errors import InputError
 from loadfleet.translate import reading, rules, shell
 from loadfleet.translate.conversions import CONVERSIONS, Converted, from_words, is_placeholder
-from loadfleet.translate.models import Wanted, scenarios_of
+from loadfleet.translate.models import Wanted
 from loadfleet.translate.reading import Flag, Request
 
 if TYPE_CHECKING:
@@ -119,9 +120,12 @@ def translate(text: str) -> list[Translation]:
         if request is not None:
             found.append(_Translator(request, known).result())
     if not found and environment:
-        assignments = [f"{name}={value}" for name, value in environment.items()]
+        assignments = [reading.masked(f"{name}={value}", known) for name, value in environment.items()]
         request = Request(words=("export", *assignments))
-        request.flags = [Flag(f"env.{name}", value, f"{name}={value}") for name, value in environment.items()]
+        request.flags = [
+            Flag(f"env.{name}", value, text)
+            for (name, value), text in zip(environment.items(), assignments, strict=True)
+        ]
         found.append(_Translator(request, known).settings())
     if not found:
         programs = ", ".join(known.programs)
@@ -381,6 +385,10 @@ class _Translator:
         part.why = next((each.says for each in results if each.says), "") or rule.get("says", "")
         if kind == "environment":
             name, _, content = str(value).partition("=")
+            if hidden.is_secret(name):
+                part.status = "not_yet"
+                part.why = f"secrets are in no command line: loadfleet run --secret benchmark_environment.{name}={name}"
+                return
             self._store(f"{rule['variable']}.{name}", content)
             part.ours = f"{rule['variable']}.{name}: {content}"
             return
@@ -423,7 +431,7 @@ class _Translator:
                 else:
                     self.wanted.precision(converted.value, part, self.found.variables)
             elif kind == "all_scenarios":
-                scenarios, why = scenarios_of(self.wanted.workload)
+                scenarios, why = self.wanted.all_scenarios(self.found.variables)
                 self.found.variables[rule["variable"]] = scenarios
                 part.status, part.ours, part.why = "set", f"{rule['variable']}: {shown(scenarios)}", why
             else:
