@@ -108,7 +108,10 @@ def _write(found: list[Translation], run_file: str) -> None:
             fix="Translate the commands one by one, or leave --run-file out.",
         )
     content = yaml.safe_dump(with_playbook[0].run_file(), sort_keys=False, default_flow_style=False)
-    comment = "".join(f"# {row}\n" for row in textwrap.wrap(with_playbook[0].line, 116, break_long_words=False))
+    comment = "".join(
+        f"# {row}\n"
+        for row in textwrap.wrap(with_playbook[0].line, 116, break_long_words=False, break_on_hyphens=False)
+    )
     if run_file == "-":
         click.echo(f"{comment}{content}", nl=False)
     elif Path(run_file).exists():
@@ -150,6 +153,7 @@ def _as_text(each: Translation, program: str, run_file: str, *, several: bool) -
     left_out = [part.theirs.strip() for part in each.parts if part.status == "not_yet"]
     if left_out and each.command():
         rows += textwrap.wrap(f"The command does without: {', '.join(left_out)}.", width, break_on_hyphens=False)
+    rows += [""] if each.parts and rows[-1] else []
     column = min(max((len(part.theirs) for part in each.parts), default=0), 44)
     for part in each.parts:
         reason = ": ".join(piece for piece in (_LABELS[part.status], part.why) if piece)

@@ -85,8 +85,8 @@ class Wanted:
         self._part.ours = f"playbooks/{playbook}"
         if self.workload not in known:
             missing.append(
-                f"the workload {self.workload} is not there yet; there is {', '.join(sorted(known))}. "
-                "The command is what it will be"
+                f"the workload {self.workload} is not there yet (`loadfleet catalogue list workload` shows which are); "
+                "the command is what it will be"
             )
         elif not self._entry.get("family"):
             self._official_into(self._part, variables)
