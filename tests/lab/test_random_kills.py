@@ -1,8 +1,8 @@
-"""Twenty kills at random points: controller, agent, host and link, each once in every run, in any order.
+"""Kills at random points: controller, agent, host and link, each once in every run, in any order.
 
 What is wanted afterwards is the result set of a run that nobody disturbed: every cell once, every log at home with the
 digest it has on its host, nothing that was finished measured again, and never two cells of a host at the same time.
-LOADFLEET_KILL_SEED repeats the order and the delays of a run that failed.
+LOADFLEET_KILL_SEED repeats the order and the delays of a run that failed; LOADFLEET_KILL_RUNS=5 makes them twenty.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 KINDS = ("controller", "agent", "host", "link")
-RUNS = 5
+RUNS = int(os.environ.get("LOADFLEET_KILL_RUNS") or 2)
 CELLS = [f"bert/{scenario}/{mode}" for scenario in ("Offline", "SingleStream") for mode in ("accuracy", "performance")]
 SAMPLES = 120
 SEED = int(os.environ.get("LOADFLEET_KILL_SEED") or time.time())
