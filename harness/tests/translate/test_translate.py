@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import shlex
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,10 +18,9 @@ from loadfleet.errors import InputError
 from loadfleet.translate import shell, translate
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from loadfleet.translate import Part, Translation
 
+LINES = Path(__file__).parent / "lines.yml"
 BERT = "cm run script --tags=run-mlperf,inference --model=bert-99"
 
 
@@ -163,6 +164,8 @@ def test_a_closed_submission_has_its_compliance_tests() -> None:
         ("--scenaro=Offline", "unknown", "is scenario meant?"),
         ("--scenario=Onfline", "unknown", "'Onfline' is not known"),
         ("--threads=many", "unknown", "a number"),
+        ("--offline_target_qps=inf", "unknown", "a number"),
+        ("--offline_target_qps=nan", "unknown", "a number"),
         ("--env.CM_NO_SUCH_THING=1", "unknown", ""),
     ],
 )
@@ -280,6 +283,27 @@ def test_unknown_flags_end_with_1_and_the_rest_is_translated() -> None:
     assert result.exit_code == 1
     assert "UNKNOWN" in result.stdout
     assert "playbooks/bert.yml" in result.stdout
+
+
+def test_broken_lines_are_translated_or_refused_in_words() -> None:
+    chance = random.Random(1)  # noqa: S311  the same lines each time
+    lines = [line for lines in yaml.safe_load(LINES.read_text()).values() for line, _ in lines]
+    for _ in range(800):
+        text = list(chance.choice(lines))
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(text))
+            text[at : at + chance.randint(0, 9)] = chance.choice(
+                ["", "'", '"', "`", "=", ",", " _", "--", "$(", "\\", "\n", "é", "{", ":"]
+            )
+            text = text or ["c"]
+        refused = None
+        found = []
+        try:
+            found = translate("".join(text))
+        except InputError as error:
+            refused = error
+        assert found or (refused and refused.fix)
+        assert all(isinstance(each.command(), str) and each.about for each in found)
 
 
 @pytest.mark.parametrize("arguments", [["ls -l"], [""], [], ["cm 'run"], ["cm run", "--file", "-"]])

@@ -57,7 +57,7 @@ def _begins(word: str) -> bool:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(line: tuple[str, ...], source: Any, run_file: str | None, program: str, as_json: bool) -> None:
-    r"""Say LINE, a command of CM, CK or MLC, in our words, and what becomes of each of its flags.
+    """Say LINE, a command of CM, CK or MLC, in our words, and what becomes of each of its flags.
 
     LINE is best put between single quotes; nothing of it is run. Options of this command go before it, or after the
     quoted line.
@@ -68,7 +68,7 @@ def command(line: tuple[str, ...], source: Any, run_file: str | None, program: s
       loadfleet translate --file tutorial.sh
 
     Exit status: 0 all of it is known, 1 something is not (it is named, the rest is translated), 2 wrong input.
-    """
+    """  # noqa: D301  \b is click's mark for lines to leave as they are
     from loadfleet.translate import translate  # noqa: PLC0415
 
     found = translate(_text(line, source))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,8 @@ def _number_of(kind: Callable[[str], float], factor: float = 1) -> Callable[[str
         try:
             value = kind(text)
         except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
             return Converted(status="unknown", says=f"a number is expected, found {text!r}")
         scaled = value * factor
         return Converted(int(scaled) if float(scaled).is_integer() else scaled)
