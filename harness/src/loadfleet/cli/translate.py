@@ -145,11 +145,12 @@ def _as_text(each: Translation, program: str, run_file: str, *, several: bool) -
     rows.append(each.command(program=program, run_file=run_file) or f"(no command) {each.about}")
     rows += [""] if each.missing or each.says or each.parts else []
     for reason in each.missing:
-        rows += textwrap.wrap(f"This cannot run yet: {reason}.", width)
+        rows += textwrap.wrap(f"{'This cannot run yet' if each.command() else 'Not supported yet'}: {reason}.", width)
     if not each.known:
         rows += textwrap.wrap("UNKNOWN: what this command is for. Its flags are read as those of a benchmark.", width)
     if each.says:
-        rows += textwrap.wrap(f"{'Not needed' if not each.command() else 'Note'}: {each.says}.", width)
+        label = "Note" if each.command() or each.variables else "Not needed"
+        rows += textwrap.wrap(f"{label}: {each.says}.", width)
     left_out = [part.theirs.strip() for part in each.parts if part.status == "not_yet"]
     if left_out and each.command():
         rows += textwrap.wrap(f"The command does without: {', '.join(left_out)}.", width, break_on_hyphens=False)
