@@ -101,7 +101,9 @@ def test_the_same_run_id_adopts_and_measures_nothing_again(first: Job, site: Sit
 
 def test_all_four_scenarios_run(first: Job, site: Site) -> None:
     scenarios = ["Offline", "Server", "SingleStream", "MultiStream"]
-    job = site.play("run", "-e", json.dumps({"benchmark_scenarios": scenarios}), benchmark_query_count=70)
+    # Whether Server's bound holds is a measurement; a machine that has other work to do must not fail the test.
+    settings = {"benchmark_scenarios": scenarios, "benchmark_target_latency_ms": {"Server": 60_000}}
+    job = site.play("run", "-e", json.dumps(settings), benchmark_query_count=70)
     assert job.returncode == 0, job.output[-4000:]
     for scenario in scenarios:
         number = result(job.folder, f"bert/{scenario}/performance")["metric"]
