@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stop": ("stop", "End a run on its hosts; it can be continued."),
     "submission": ("submission", "Generate, truncate, check and pack a submission."),
     "translate": ("translate", "A command line of CM, CK or MLC in our words."),
+    "tune": ("tune", "Settings that were found, and what a run at some settings will take."),
     "watch": ("watch", "Look on at a run that goes on."),
 }
 

@@ -1,0 +1,114 @@
+"""The search for an arrangement on machines whose speed is a known function."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from loadfleet.errors import InputError
+from loadfleet.tuning import arrangement
+from loadfleet.tuning.probe import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+CHOICES = arrangement.space(8)
+
+
+def speed(settings: Mapping[str, float]) -> float:
+    """Best at 4 x 2 with batches of 16, and smooth in both."""
+    return 100 - 8 * abs(math.log2(settings["threads"]) - 1) - 5 * abs(math.log2(settings["batch_size"]) - 4)
+
+
+def machine(
+    rate: Callable[[Mapping[str, float]], float] = speed, noise: float = 0.0, seed: int = 0, cost: float = 15.0
+) -> Callable[[Mapping[str, float], float], Outcome]:
+    random_ = np.random.default_rng(seed)
+
+    def probe(settings: Mapping[str, float], seconds: float) -> Outcome:
+        return Outcome(True, rate(settings) * math.exp(random_.normal(0, noise)), duration_s=cost)
+
+    return probe
+
+
+def test_space_uses_all_cores() -> None:
+    layouts = CHOICES["instances x threads"]
+    assert layouts[0] == {"instances": 8, "threads": 1}
+    assert {each["instances"] * each["threads"] for each in layouts} == {8}
+    assert [each["threads"] for each in arrangement.space(6)["instances x threads"]] == [1, 2, 3, 6]
+    with pytest.raises(InputError, match="0 cores"):
+        arrangement.space(0)
+
+
+def test_everything_is_tried_when_the_budget_allows() -> None:
+    found = arrangement.search(machine(), CHOICES, budget_s=10_000)
+    assert found.best is not None
+    assert found.best.settings == {"instances": 4, "threads": 2, "batch_size": 16}
+    assert found.complete
+    assert len(found.ranked) == 20
+    rates = [each.rate or 0 for each in found.ranked]
+    assert rates == sorted(rates, reverse=True)
+    assert [each.probes for each in found.ranked[:4]] == [2, 2, 2, 1]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_walk_finds_the_same_with_less(seed: int) -> None:
+    found = arrangement.search(machine(noise=0.005, seed=seed), CHOICES, budget_s=330)
+    assert found.best is not None
+    assert speed(found.best.settings) >= 0.95 * 100
+    assert found.seconds <= 330
+    assert len(found.ranked) < 20
+
+
+@pytest.mark.parametrize("budget", [1, 20, 47, 100])
+def test_a_budget_is_kept_but_for_the_first_probe(budget: float) -> None:
+    found = arrangement.search(machine(), CHOICES, budget_s=budget)
+    assert not found.complete
+    assert found.seconds <= max(15, budget)
+    assert found.best is not None
+
+
+def test_what_does_not_run_ranks_last_with_its_reason() -> None:
+    def probe(settings: Mapping[str, float], seconds: float) -> Outcome:
+        if settings["threads"] == 2:
+            return Outcome(False, None, duration_s=1, reasons=("not enough memory",))
+        return Outcome(True, speed(settings), duration_s=1)
+
+    found = arrangement.search(probe, CHOICES, budget_s=1000)
+    assert found.best is not None
+    assert found.best.settings["threads"] != 2
+    assert [each.reasons for each in found.ranked[-5:]] == [("not enough memory",)] * 5
+
+
+def test_nothing_runs() -> None:
+    found = arrangement.search(lambda *_: Outcome(False, duration_s=1), CHOICES, budget_s=1000)
+    assert found.best is None
+
+
+def test_a_moment_of_peace_does_not_choose() -> None:
+    """One lucky probe of a slower arrangement is put right when the leaders run again."""
+    lucky = {"left": 1}
+
+    def probe(settings: Mapping[str, float], seconds: float) -> Outcome:
+        if settings == {"instances": 2, "threads": 4, "batch_size": 16} and lucky["left"]:
+            lucky["left"] = 0
+            return Outcome(True, 102.0, duration_s=1)
+        return Outcome(True, speed(settings), duration_s=1)
+
+    found = arrangement.search(probe, CHOICES, budget_s=1000)
+    assert found.best is not None
+    assert found.best.settings["threads"] == 2
+
+
+@pytest.mark.parametrize(("budget", "seconds"), [(0, 10), (-5, 10), (100, 0), (math.nan, 10)])
+def test_budgets_that_are_none(budget: float, seconds: float) -> None:
+    with pytest.raises(InputError, match="above 0"):
+        arrangement.search(machine(), CHOICES, budget_s=budget, seconds=seconds)
+
+
+def test_a_coordinate_without_choices() -> None:
+    with pytest.raises(InputError, match="batch_size has no choices"):
+        arrangement.search(machine(), {"batch_size": []}, budget_s=10)

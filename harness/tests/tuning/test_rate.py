@@ -1,0 +1,119 @@
+"""The search for the highest VALID rate on simulated systems whose edge is known."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+from simulation import EDGES, SHAPES, Probe, System
+
+from loadfleet.errors import InputError
+from loadfleet.tuning import rate
+from loadfleet.tuning.probe import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EFFORT = rate.Effort(queries=40_000)
+CAPACITIES = (300.0, 4000.0)  # of slower systems not even ten minutes see enough queries to tell 3 %
+GUESSES = (1 / 30, 0.1, 0.3, 0.9, 1.3, 3.0, 30.0)
+NOISES = (0.0, 0.0025, 0.005)
+
+
+def found(shape: str, capacity: float, noise: float, guess: float, seed: int) -> tuple[rate.Found, Probe]:
+    probe = Probe(System(SHAPES[shape], capacity, noise), seed)
+    return rate.search(probe, EDGES[shape] * capacity * guess, effort=EFFORT), probe
+
+
+def test_the_edge_is_found() -> None:
+    """210 searches in one test, so that parallel test processes do not each repeat them."""
+    cases = []
+    for seed, (shape, capacity, noise, guess) in enumerate(itertools.product(SHAPES, CAPACITIES, NOISES, GUESSES)):
+        outcome, _ = found(shape, capacity, noise, guess, seed)
+        _seen(outcome)
+        cases.append((abs((outcome.rate or 0.0) / (EDGES[shape] * capacity) - 1), outcome))
+    errors = [error for error, _ in cases]
+    assert len(errors) >= 200
+    assert sum(error <= 0.03 for error in errors) >= 0.88 * len(errors)
+    assert sum(error <= 0.05 for error in errors) >= 0.98 * len(errors)
+    assert max(errors) <= 0.1
+    assert sum(outcome.confirmed for _, outcome in cases) >= 0.8 * len(cases)
+
+
+def _seen(outcome: rate.Found) -> None:
+    """What is reported was seen VALID, and no more probes were made than allowed."""
+    assert len(outcome.probes) <= 12
+    verdicts = [one.outcome.valid for one in outcome.probes if one.settings[rate.SETTING] == outcome.rate]
+    assert sum(verdicts) * 2 >= len(verdicts) > 0
+    assert outcome.confirmed == (sum(verdicts) >= 2 and sum(verdicts) * 2 > len(verdicts))
+    assert outcome.confirmed or outcome.reason
+
+
+def test_nothing_is_reported_where_nothing_was_valid() -> None:
+    outcome = rate.search(lambda settings, _: Outcome(False, settings["target_qps"]), 100)
+    assert (outcome.rate, outcome.confirmed, len(outcome.probes)) == (None, False, 12)
+    assert outcome.reason == "none of 12 probes was VALID"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_edges_are_edges(shape: str) -> None:
+    """Long runs of other seeds: 4 % below the known edge the percentile holds, 4 % above it does not."""
+    system = System(SHAPES[shape])
+    below, above = (
+        sum(system.late_share(EDGES[shape] * factor, 100_000, seed) for seed in (11, 12)) / 2 for factor in (0.96, 1.04)
+    )
+    assert below < 0.01 < above
+
+
+@pytest.mark.parametrize("shape", ["two instances, batches", "four instances, wide service times"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_disturbed_probe_does_not_mislead_far(shape: str, seed: int) -> None:
+    probe = Probe(System(SHAPES[shape], 4000), seed, disturbed=0.05)
+    outcome = rate.search(probe, 4000 * EDGES[shape] * 0.5, effort=EFFORT)
+    assert outcome.rate is not None
+    assert outcome.rate / (4000 * EDGES[shape]) == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_verdicts_alone_suffice_where_nobody_counts_late_queries(seed: int) -> None:
+    probe = Probe(System(SHAPES["two instances, batches"], 4000), seed, counts=False)
+    outcome = rate.search(probe, 4000 * EDGES["two instances, batches"] * 2, effort=EFFORT)
+    assert outcome.rate is not None
+    assert outcome.rate / 4000 / EDGES["two instances, batches"] == pytest.approx(1, abs=0.08)
+    assert outcome.late_share is None
+
+
+def test_the_same_seed_finds_the_same() -> None:
+    one, two = (found("two instances, batches", 4000, 0.005, 0.3, 7)[0] for _ in range(2))
+    assert (one.rate, one.probes) == (two.rate, two.probes)
+
+
+def test_probes_are_short_while_the_edge_is_far() -> None:
+    outcome, probe = found("two instances, batches", 4000, 0.0, 1 / 30, 3)
+    first, last = probe.calls[0], probe.calls[-1]
+    assert first[0] * first[1] == pytest.approx(8000, rel=0.01)
+    assert last[0] * last[1] >= 40_000 * 0.99
+    assert all(one.seconds <= EFFORT.longest_s for one in outcome.probes)
+
+
+def test_a_bound_that_an_idle_system_misses() -> None:
+    def probe(settings: Mapping[str, float], seconds: float) -> Outcome:
+        return Outcome(False, settings["target_qps"], 1000, 990, {"p50": 80.0})
+
+    outcome = rate.search(probe, 100, bound_ms=50)
+    assert outcome.rate is None
+    assert len(outcome.probes) == 3
+    assert "half of the queries take longer than the bound of 50 ms (p50 80 ms)" in outcome.reason
+
+
+def test_probes_that_fail_end_the_search_with_their_reason() -> None:
+    outcome = rate.search(lambda *_: Outcome(False, reasons=("the model is missing",)), 100)
+    assert (outcome.rate, len(outcome.probes)) == (None, 2)
+    assert "the model is missing" in outcome.reason
+
+
+@pytest.mark.parametrize("guess", [0.0, -3.0, float("nan"), float("inf")])
+def test_a_guess_that_is_none(guess: float) -> None:
+    with pytest.raises(InputError, match="above 0"):
+        rate.search(lambda *_: Outcome(True), guess)
