@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,14 +28,16 @@ def found(shape: str, capacity: float, noise: float, guess: float, seed: int) ->
 
 
 def test_the_edge_is_found() -> None:
-    """210 searches in one test, so that parallel test processes do not each repeat them."""
+    """Every third of the 210 cases that docs/finding-settings.md tells of; LOADFLEET_ALL_CASES=1 searches them all."""
     cases = []
-    for seed, (shape, capacity, noise, guess) in enumerate(itertools.product(SHAPES, CAPACITIES, NOISES, GUESSES)):
+    grid = enumerate(itertools.product(SHAPES, CAPACITIES, NOISES, GUESSES))
+    step = 1 if os.environ.get("LOADFLEET_ALL_CASES") else 3
+    for seed, (shape, capacity, noise, guess) in itertools.islice(grid, 0, None, step):
         outcome, _ = found(shape, capacity, noise, guess, seed)
         _seen(outcome)
         cases.append((abs((outcome.rate or 0.0) / (EDGES[shape] * capacity) - 1), outcome))
     errors = [error for error, _ in cases]
-    assert len(errors) >= 200
+    assert len(errors) == 210 // step
     assert sum(error <= 0.03 for error in errors) >= 0.88 * len(errors)
     assert sum(error <= 0.05 for error in errors) >= 0.98 * len(errors)
     assert max(errors) <= 0.1
