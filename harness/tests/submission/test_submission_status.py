@@ -12,11 +12,10 @@ from submission_mutations import Tree
 
 from loadfleet.catalogue.rounds import load
 from loadfleet.errors import InputError
-from loadfleet.submission import durations, intent
-from loadfleet.submission.durations import Speeds
-from loadfleet.submission.matrix import Status, clock
 from loadfleet.submission.request import Request
-from loadfleet.submission.status import of
+from loadfleet.submission.status import durations, intent, of
+from loadfleet.submission.status.durations import Speeds
+from loadfleet.submission.status.matrix import Status, clock
 
 OPEN, CLOSED = Request(submitter="Example"), Request(submitter="Example", division="closed")
 DONE = ("valid", "valid", "valid", "not needed")

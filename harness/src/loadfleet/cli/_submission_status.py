@@ -12,9 +12,9 @@ from loadfleet.cli import echo_json
 from loadfleet.cli._variables import EXTRA_VARS, parsed
 
 if TYPE_CHECKING:
-    from loadfleet.submission.intent import Intent
-    from loadfleet.submission.matrix import Line, Status
     from loadfleet.submission.request import Request
+    from loadfleet.submission.status.intent import Intent
+    from loadfleet.submission.status.matrix import Line, Status
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _COLOURS = {
@@ -81,7 +81,7 @@ def status(
 def _intent(plans: tuple[Path, ...], extra_vars: tuple[str, ...], store: Path | None) -> Intent | None:
     if not plans and not extra_vars:
         return None
-    from loadfleet.submission import intent  # noqa: PLC0415
+    from loadfleet.submission.status import intent  # noqa: PLC0415
 
     found = intent.read(plans, parsed(extra_vars))
     return intent.of(found | ({"store_path": str(store)} if store is not None else {}))
@@ -113,7 +113,7 @@ def _folders(results: tuple[str, ...], results_path: Path) -> list[Path]:
 
 
 def _show(found: Status) -> None:
-    from loadfleet.submission.matrix import clock  # noqa: PLC0415
+    from loadfleet.submission.status.matrix import clock  # noqa: PLC0415
 
     click.echo(f"{found.round} {found.division} {found.system_type}")
     if sys.stdout.isatty():
@@ -137,7 +137,7 @@ def _show(found: Status) -> None:
 def _plain(found: Status) -> None:
     """One table, for pipes and logs."""
     from loadfleet.cli.table import aligned  # noqa: PLC0415
-    from loadfleet.submission.matrix import ASPECTS  # noqa: PLC0415
+    from loadfleet.submission.status.matrix import ASPECTS  # noqa: PLC0415
 
     header = ("system", "model", "benchmark", "scenario", *ASPECTS, "to run")
     rows = [
@@ -155,7 +155,7 @@ def _plain(found: Status) -> None:
 
 
 def _time(line: Line) -> str:
-    from loadfleet.submission.matrix import clock  # noqa: PLC0415
+    from loadfleet.submission.status.matrix import clock  # noqa: PLC0415
 
     if not line.to_run:
         return ""
@@ -164,7 +164,7 @@ def _time(line: Line) -> str:
 
 def _words(found: Status) -> list[str]:
     """Reasons and what to change, each once."""
-    from loadfleet.submission.matrix import ASPECTS  # noqa: PLC0415
+    from loadfleet.submission.status.matrix import ASPECTS  # noqa: PLC0415
 
     texts: dict[str, list[str]] = {}
     for line in found.lines:
@@ -197,7 +197,7 @@ def _rich(found: Status) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from loadfleet.submission.matrix import ASPECTS  # noqa: PLC0415
+    from loadfleet.submission.status.matrix import ASPECTS  # noqa: PLC0415
 
     console = Console()
     for (system, model, benchmark), lines in groupby(

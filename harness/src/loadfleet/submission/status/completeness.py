@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from loadfleet.compliance import tests as compliance
 from loadfleet.errors import InputError
-from loadfleet.submission import choose, divisions, documents, durations, flavours, inferred, tested
-from loadfleet.submission.matrix import DONE, Demand, Line, State, Status, ToRun, worst
+from loadfleet.submission import choose, divisions, documents, flavours, inferred, tested
 from loadfleet.submission.request import Request, refuse
+from loadfleet.submission.status import durations
+from loadfleet.submission.status.matrix import DONE, Demand, Line, State, Status, ToRun, worst
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from loadfleet.catalogue.rounds import Round, RoundModel
     from loadfleet.submission.cells import Cell
-    from loadfleet.submission.durations import Speeds
-    from loadfleet.submission.intent import Intent
+    from loadfleet.submission.status.durations import Speeds
+    from loadfleet.submission.status.intent import Intent
 
 _NOT_NEEDED = State("not needed")
 _RUNS = ("accuracy", "performance")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadfleet.submission import durations
 from loadfleet.submission.check import check
 from loadfleet.submission.checks.base import Model, Result, Submission
-from loadfleet.submission.durations import Speeds
-from loadfleet.submission.matrix import DONE, Demand, Line, State, Status, ToRun, worst
+from loadfleet.submission.status import durations
+from loadfleet.submission.status.durations import Speeds
+from loadfleet.submission.status.matrix import DONE, Demand, Line, State, Status, ToRun, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

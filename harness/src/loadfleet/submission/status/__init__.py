@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from loadfleet.catalogue.rounds import load
 from loadfleet.errors import InputError
-from loadfleet.submission import completeness, tree_status
 from loadfleet.submission.cells import find
+from loadfleet.submission.status import completeness, of_tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from loadfleet.catalogue.rounds import Round
-    from loadfleet.submission.intent import Intent
-    from loadfleet.submission.matrix import Status
     from loadfleet.submission.request import Request
+    from loadfleet.submission.status.intent import Intent
+    from loadfleet.submission.status.matrix import Status
 
 
 def of(folders: Sequence[Path], request: Request, intent: Intent | None = None) -> Status:
@@ -32,7 +32,7 @@ def of(folders: Sequence[Path], request: Request, intent: Intent | None = None) 
     """
     rules = load(request.round)
     if folders and any((folders[0] / name).is_dir() for name in rules.divisions):
-        return tree_status.of(folders[0], rules, _submitter(folders[0], rules, request.submitter))
+        return of_tree.of(folders[0], rules, _submitter(folders[0], rules, request.submitter))
     if not folders and intent is None:
         raise InputError(
             "neither results nor a plan are named",
