@@ -14,7 +14,8 @@ from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import exp
 from ansible_collections.loadfleet.mlperf.plugins.plugin_utils._explained import explained, lost
 
 # Seconds for a connection to be made, and how often it is tried again.
-CONNECT_S, RETRIES = 10, 1
+CONNECT_S = 10
+RETRIES = 1
 
 
 class ActionModule(ActionBase):
