@@ -4,12 +4,6 @@
 
 from __future__ import annotations
 
-import textwrap
-from typing import Any
-
-from ansible import constants as C
-from ansible.plugins.callback.default import CallbackModule as Default
-
 DOCUMENTATION = r"""
 name: plain
 type: stdout
@@ -25,6 +19,12 @@ extends_documentation_fragment:
   - default_callback
   - result_format_callback
 """
+
+import textwrap
+from typing import Any
+
+from ansible import constants as C
+from ansible.plugins.callback.default import CallbackModule as Default
 
 # What fails with a message for people.
 SPEAKING = ("loadfleet.mlperf.", "ansible.builtin.assert", "ansible.builtin.fail")
