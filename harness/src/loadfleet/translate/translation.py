@@ -413,7 +413,7 @@ class _Translator:
 
     def _model(self, part: Part, text: str) -> None:
         if is_placeholder(text):
-            part.status, part.why = "set", "put a model in: bert-99, for example"
+            part.status, part.why = "set", f"put a model in: {next(iter(self.rules.models))}, for example"
             return
         if not self.wanted.choose(text, part):
             part.why = self._closest(text, self.rules.models, "a model")
