@@ -11,6 +11,7 @@ from submission_builder import DESCRIPTION, Results, edit_json
 from submission_mutations import Tree
 
 from loadfleet.cli.submission import command
+from loadfleet.errors import InputError
 from loadfleet.submission.check import check
 from loadfleet.submission.tree import Generated, Request, generate
 
@@ -150,3 +151,15 @@ def test_runs_on_the_command_line(fleet: list[Path], tmp_path: Path) -> None:
     assert "system epyc01: epyc01, epyc02 are equal" in done.output
     assert f"left out: {SECOND}/xeon01/bert/Offline/accuracy: xeon01 of run {FIRST} stands for" in done.output
     assert "2 of 2 results accepted" in done.output
+
+
+def test_a_named_run_without_results_is_refused(fleet: list[Path], tmp_path: Path) -> None:
+    away = tmp_path / "20261122T030000Z-bert-0003"
+    away.mkdir()
+
+    with pytest.raises(InputError, match=r"nothing to submit of .*0003") as caught:
+        generate([*fleet, away], tmp_path / "out", REQUEST)
+
+    assert caught.value.fix
+    assert f"benchmark_run_id={away.name}" in caught.value.fix
+    assert not (tmp_path / "out").exists()

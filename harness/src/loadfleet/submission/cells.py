@@ -112,6 +112,12 @@ def find(folders: Iterable[Path]) -> Found:
             roots.append(folder.resolve())
     for root in roots:
         paths = {path for pattern in _PATTERNS for path in root.glob(pattern)}
+        if not paths and len(roots) > 1:
+            # Left out without a word, a run whose logs are not home yet would be missed after the deadline only.
+            raise InputError(
+                f"nothing to submit of {root}: no result.json below it",
+                fix=f"bring its logs home (playbooks/collect.yml -e benchmark_run_id={root.name}), or do not name it",
+            )
         for path in sorted(paths):
             # What replay.sh made beside a cell is no part of the run.
             if ".replay." not in path.parent.name:
