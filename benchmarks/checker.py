@@ -75,7 +75,7 @@ def generate(results: int, folder: Path) -> Path:
     sys.path.insert(0, str(_TESTS))
     from submission_builder import BERT, Results  # type: ignore[import-not-found]  # noqa: PLC0415
 
-    from loadfleet.submission.tree import Request, generate  # noqa: PLC0415
+    from loadfleet.submission.tree.generate import Request, generate  # noqa: PLC0415
 
     logs = folder / "logs"
     with tarfile.open(_TESTS / "data" / "logs.tar.xz") as archive:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loadfleet.submission.checks import base
-from loadfleet.submission.mllog import MARKER, DetailLog
-from loadfleet.submission.place import Disk
+from loadfleet.submission.reading.mllog import MARKER, DetailLog
+from loadfleet.submission.reading.place import Disk
 
 if TYPE_CHECKING:
-    from loadfleet.submission.place import Kind, Place
+    from loadfleet.submission.reading.place import Kind, Place
 
 
 class PlainDisk(Disk):

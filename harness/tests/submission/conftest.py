@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from submission_builder import BERT, Results
 
-from loadfleet.submission import tree
+from loadfleet.submission.tree import generate as tree
 
 DATA = Path(__file__).parent / "data"
 

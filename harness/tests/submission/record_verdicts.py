@@ -22,7 +22,7 @@ from submission_mutations import ROWS, Mutation, Tree
 
 from loadfleet.errors import NotReadyError
 from loadfleet.submission import official
-from loadfleet.submission.tree import Request, generate
+from loadfleet.submission.tree.generate import Request, generate
 
 DATA = Path(__file__).parent / "data"
 FILE = DATA / "official_verdicts.yml"

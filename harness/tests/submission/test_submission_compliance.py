@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from submission_builder import BERT, RUN, Results
 
-from loadfleet.submission import tree
-from loadfleet.submission.tree import Request
+from loadfleet.submission.tree import generate as tree
+from loadfleet.submission.tree.generate import Request
 
 if TYPE_CHECKING:
     from pathlib import Path

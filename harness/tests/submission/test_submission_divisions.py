@@ -18,7 +18,7 @@ from loadfleet.catalogue.rounds import load
 from loadfleet.errors import InputError
 from loadfleet.submission.check import check
 from loadfleet.submission.status import of
-from loadfleet.submission.tree import Request, generate
+from loadfleet.submission.tree.generate import Request, generate
 
 NAMED = {combination.name: combination for combination in COMBINATIONS}
 CLOSED = Request(submitter="Example", division="closed")

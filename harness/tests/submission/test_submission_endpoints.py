@@ -12,7 +12,7 @@ import pytest
 from endpoints_builder import RESULTS, ROUND, build, change
 
 from loadfleet.submission.check import Report, check
-from loadfleet.submission.endpoints import SCORES, SUMMARY
+from loadfleet.submission.reading.endpoints import SCORES, SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,9 +16,9 @@ from loadfleet.catalogue import rounds
 from loadfleet.submission.check import check
 from loadfleet.submission.checks.base import Submission
 from loadfleet.submission.checks.compliance import Compliance
-from loadfleet.submission.place import Disk, Place
 from loadfleet.submission.power import nameplate
 from loadfleet.submission.power.analyzer import between, instant
+from loadfleet.submission.reading.place import Disk, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from submission_mutations import Tree
 from loadfleet.cli.submission import command
 from loadfleet.errors import InputError
 from loadfleet.submission.check import check
-from loadfleet.submission.tree import Generated, Request, generate
+from loadfleet.submission.tree.generate import Generated, Request, generate
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ import pytest
 from loadfleet.errors import InputError
 from loadfleet.submission.check import check
 from loadfleet.submission.create import create
-from loadfleet.submission.pack import SIDES, attempts, pack
-from loadfleet.submission.tree import Request
-from loadfleet.submission.verify import verify
+from loadfleet.submission.packing.pack import SIDES, attempts, pack
+from loadfleet.submission.packing.verify import verify
+from loadfleet.submission.tree.generate import Request
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from submission_mutations import Tree
 from loadfleet.catalogue import rounds
 from loadfleet.errors import InputError
 from loadfleet.submission.check import check
-from loadfleet.submission.tree import Request, generate
+from loadfleet.submission.tree.generate import Request, generate
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -272,7 +272,7 @@ def test_speeds_of_results_and_of_the_store(results: Results, tmp_path: Path) ->
     write_json(estimates / "bert-minilm-squad-SingleStream-0123456789ab.json", {"value": 20.0, "unit": "ms"})
     (estimates / "bert-minilm-squad-Offline-0123456789ab.json").write_text("{")
 
-    from loadfleet.submission.cells import find  # noqa: PLC0415
+    from loadfleet.submission.tree.cells import find  # noqa: PLC0415
 
     assert durations.of_cells(find([run]).cells).performance == {"Offline": 17.9875}
     assert durations.of_store(tmp_path / "store", "bert", "minilm-squad").performance == {"SingleStream": 50.0}

@@ -13,7 +13,7 @@ from submission_mutations import Tree
 from loadfleet.catalogue.rounds import load
 from loadfleet.errors import InputError
 from loadfleet.submission.check import check
-from loadfleet.submission.tree import Request, generate
+from loadfleet.submission.tree.generate import Request, generate
 
 if TYPE_CHECKING:
     from pathlib import Path

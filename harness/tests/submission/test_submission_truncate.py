@@ -10,9 +10,9 @@ from submission_mutations import Tree
 from loadfleet.catalogue.rounds import load
 from loadfleet.cli.submission import command
 from loadfleet.errors import InputError
-from loadfleet.submission import truncate as module
 from loadfleet.submission.check import check
-from loadfleet.submission.tree import Request, generate
+from loadfleet.submission.packing import truncate as module
+from loadfleet.submission.tree.generate import Request, generate
 
 if TYPE_CHECKING:
     from pathlib import Path

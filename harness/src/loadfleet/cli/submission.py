@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loadfleet.submission.check import Report
-    from loadfleet.submission.tree import Generated, Request
+    from loadfleet.submission.tree.generate import Generated, Request
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -66,7 +66,7 @@ def _request(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _make_request(options: dict[str, Any], *, truncate: bool = True) -> Request:
-    from loadfleet.submission.tree import Request  # noqa: PLC0415
+    from loadfleet.submission.tree.generate import Request  # noqa: PLC0415
 
     return Request(round=options.pop("round_name"), truncate=truncate, **options)
 
@@ -142,7 +142,7 @@ def generate(
     results: tuple[str, ...], results_path: Path, output: Path, truncate: bool, as_json: bool, **options: Any
 ) -> None:
     """Write OUTPUT/tree from results; raw logs are copied byte for byte."""
-    from loadfleet.submission.tree import generate as run  # noqa: PLC0415
+    from loadfleet.submission.tree.generate import generate as run  # noqa: PLC0415
 
     generated = run(_folders(results, results_path), output, _make_request(options, truncate=truncate))
     if as_json:
@@ -164,7 +164,7 @@ def truncate(folder: Path, round_name: str, submitter: str, keep: Path | None, n
 
     from loadfleet.catalogue.rounds import load  # noqa: PLC0415
     from loadfleet.errors import InputError  # noqa: PLC0415
-    from loadfleet.submission.truncate import truncate as run  # noqa: PLC0415
+    from loadfleet.submission.packing.truncate import truncate as run  # noqa: PLC0415
 
     if keep is not None and no_keep:
         raise InputError("--keep and --no-keep contradict each other", fix="give one of them")
@@ -239,7 +239,7 @@ def pack(folder: Path, output: Path, round_name: str, submitter: str, as_json: b
     Exit status: 0 packed and accepted, 1 packed and refused by the check, 2 wrong input.
     """
     from loadfleet.submission.check import check as run  # noqa: PLC0415
-    from loadfleet.submission.pack import pack as write  # noqa: PLC0415
+    from loadfleet.submission.packing.pack import pack as write  # noqa: PLC0415
 
     report = run(folder, round_name, submitter)
     packed = write(folder, output, report)
@@ -259,7 +259,7 @@ def verify(archive: Path, as_json: bool) -> None:
 
     Exit status: 0 complete and accepted, 1 not, 2 wrong input.
     """
-    from loadfleet.submission.verify import verify as run  # noqa: PLC0415
+    from loadfleet.submission.packing.verify import verify as run  # noqa: PLC0415
 
     done = run(archive)
     if as_json:

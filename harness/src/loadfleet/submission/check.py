@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from loadfleet.catalogue.rounds import load
 from loadfleet.errors import InputError
 from loadfleet.submission.checks import Finding, Submission
-from loadfleet.submission.full_logs import digests
+from loadfleet.submission.packing.full_logs import digests
 from loadfleet.submission.summary import COLUMNS, Row, to_csv
 from loadfleet.submission.walk import outcomes
 

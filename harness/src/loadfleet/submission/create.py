@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from loadfleet.catalogue.rounds import load
-from loadfleet.submission import official, truncate
+from loadfleet.submission import official
 from loadfleet.submission.check import Report, check
-from loadfleet.submission.pack import Packed, pack
-from loadfleet.submission.tree import Generated, Request, generate
+from loadfleet.submission.packing import truncate
+from loadfleet.submission.packing.pack import Packed, pack
+from loadfleet.submission.tree.generate import Generated, Request, generate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from loadfleet.catalogue.rounds import newest
 from loadfleet.errors import InputError
-from loadfleet.submission import divisions, documents
+from loadfleet.submission import divisions
+from loadfleet.submission.tree import documents
 
 if TYPE_CHECKING:
     from pathlib import Path

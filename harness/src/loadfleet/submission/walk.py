@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from loadfleet.submission import summary
 from loadfleet.submission.checks import ALL, Check, Finding, Submission
 from loadfleet.submission.checks.base import Model, Submitter, System, unreadable
-from loadfleet.submission.place import Place
+from loadfleet.submission.reading.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -18,13 +18,13 @@ from loadfleet.errors import InputError
 from loadfleet.files import sha256
 from loadfleet.results.history.derived import SAMPLES_PER_QUERY
 from loadfleet.results.history.published import PublishedResult, digest_of, flavour_of, unit_of
-from loadfleet.submission import endpoints
 from loadfleet.submission.checks.accuracy import scores
 from loadfleet.submission.checks.base import Model, Result, Submission, Submitter, System, shown, subfolders
 from loadfleet.submission.checks.endpoints import endpoint_scores
 from loadfleet.submission.checks.measured import inferred, measure
 from loadfleet.submission.checks.power import measure_power
-from loadfleet.submission.place import Disk, Place
+from loadfleet.submission.reading import endpoints
+from loadfleet.submission.reading.place import Disk, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

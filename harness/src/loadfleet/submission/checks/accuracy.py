@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadfleet.catalogue.rounds import Round, Target
-    from loadfleet.submission.place import Place
+    from loadfleet.submission.reading.place import Place
 
 
 _HASH = re.compile(r"^hash=(\w+)\s*$", re.MULTILINE)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from loadfleet.submission import endpoints
-from loadfleet.submission.mllog import DetailLog, SummaryLog, read_detail, read_summary
-from loadfleet.submission.place import Disk, Place
+from loadfleet.submission.reading import endpoints
+from loadfleet.submission.reading.mllog import DetailLog, SummaryLog, read_detail, read_summary
+from loadfleet.submission.reading.place import Disk, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from loadfleet.submission import endpoints
 from loadfleet.submission.checks.base import Check, Finding, Result, is_text_file, json_problem, read_object
 from loadfleet.submission.checks.measured import measure
+from loadfleet.submission.reading import endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadfleet.catalogue.rounds import EndpointRules, RoundModel, Target
-    from loadfleet.submission.endpoints import EndpointsRun
-    from loadfleet.submission.place import Place
+    from loadfleet.submission.reading.endpoints import EndpointsRun
+    from loadfleet.submission.reading.place import Place
 
 _TOKEN_SCENARIOS = ("Server", "Interactive")
 

@@ -19,7 +19,7 @@ from loadfleet.submission.checks.base import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadfleet.submission.place import Place
+    from loadfleet.submission.reading.place import Place
 
 _IGNORED_ROOT = {".git", ".github", "assets"}
 

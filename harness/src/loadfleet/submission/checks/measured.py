@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadfleet.submission import endpoints
+from loadfleet.submission.reading import endpoints
 
 if TYPE_CHECKING:
     from loadfleet.catalogue.rounds import ScenarioResult
     from loadfleet.submission.checks.base import Result
-    from loadfleet.submission.endpoints import EndpointsRun
-    from loadfleet.submission.mllog import DetailLog
+    from loadfleet.submission.reading.endpoints import EndpointsRun
+    from loadfleet.submission.reading.mllog import DetailLog
 
 # What may be inferred from what, on edge systems (policies, "inferring scenario results"): measured -> folder
 INFERRED = {("SingleStream", "MultiStream"), ("SingleStream", "Offline"), ("MultiStream", "Offline")}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from loadfleet.submission import user_conf
 from loadfleet.submission.checks.base import (
     Check,
     Finding,
@@ -14,6 +13,7 @@ from loadfleet.submission.checks.base import (
     json_repeated,
     read_text,
 )
+from loadfleet.submission.reading import user_conf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

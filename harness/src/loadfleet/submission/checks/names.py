@@ -7,12 +7,12 @@ import stat
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from loadfleet.submission.checks.base import Check, Finding, Model, Submitter, unreadable
-from loadfleet.submission.place import FOLDER_LIMIT
+from loadfleet.submission.reading.place import FOLDER_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadfleet.submission.place import Place
+    from loadfleet.submission.reading.place import Place
 
 _DEEPEST = 100  # folders below the submitter; the deepest sources of published submissions have about twenty
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadfleet.catalogue.rounds import ComplianceTest, RoundModel
-    from loadfleet.submission.mllog import DetailLog
-    from loadfleet.submission.place import Place
+    from loadfleet.submission.reading.mllog import DetailLog
+    from loadfleet.submission.reading.place import Place
 
 
 _NETWORK_SUT = "Network SUT"

@@ -23,8 +23,8 @@ from loadfleet.submission.power.session import Session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadfleet.submission.place import Place
     from loadfleet.submission.power.analyzer import Power
+    from loadfleet.submission.reading.place import Place
 
 _PARENTS = 3  # folders above the measurements in which settings documents may lie
 _LONGEST_GAP_S = 5.0

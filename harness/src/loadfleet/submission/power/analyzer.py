@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from loadfleet.submission.place import open_regular
+from loadfleet.submission.reading.place import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadfleet.submission.place import Place
+    from loadfleet.submission.reading.place import Place
 
 _TIME = r"(\d\d)-(\d\d)-(\d{4}) (\d\d:\d\d:\d\d\.\d{3})"
 _INSTANT = re.compile(_TIME)

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from loadfleet.submission.place import Place
+    from loadfleet.submission.reading.place import Place
 
 FIELD = "system_power_capacity"
 """Of the system description, in W; where it stands the file is not read."""

@@ -13,15 +13,15 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from loadfleet.submission.place import open_regular
 from loadfleet.submission.power.analyzer import between, instant, lines
+from loadfleet.submission.reading.place import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from loadfleet.catalogue.rounds import PowerRules
-    from loadfleet.submission.mllog import DetailLog
-    from loadfleet.submission.place import Place
+    from loadfleet.submission.reading.mllog import DetailLog
+    from loadfleet.submission.reading.place import Place
 
 REQUIRED = ("version", "timezone", "modules", "sources", "messages", "uuid", "session_name", "results", "phases")
 CLOCK_TOLERANCE_S = 0.8

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from loadfleet.catalogue.rounds import load
 from loadfleet.errors import InputError
-from loadfleet.submission.cells import find
 from loadfleet.submission.status import completeness, of_tree
+from loadfleet.submission.tree.cells import find
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from loadfleet.compliance import tests as compliance
 from loadfleet.errors import InputError
-from loadfleet.submission import choose, divisions, documents, flavours, inferred, tested
+from loadfleet.submission import divisions
 from loadfleet.submission.request import Request, refuse
 from loadfleet.submission.status import durations
 from loadfleet.submission.status.matrix import DONE, Demand, Line, State, Status, ToRun, worst
+from loadfleet.submission.tree import choose, documents, flavours, inferred, tested
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from loadfleet.catalogue.rounds import Round, RoundModel
-    from loadfleet.submission.cells import Cell
     from loadfleet.submission.status.durations import Speeds
     from loadfleet.submission.status.intent import Intent
+    from loadfleet.submission.tree.cells import Cell
 
 _NOT_NEEDED = State("not needed")
 _RUNS = ("accuracy", "performance")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadfleet.catalogue.rounds import Round, RoundModel
-    from loadfleet.submission.cells import Cell
+    from loadfleet.submission.tree.cells import Cell
 
 _MULTI_STREAM_SAMPLES = 8  # of a query: LoadGen's multi_stream_samples_per_query
 _OFFLINE_SLACK = 1.1  # LoadGen makes an Offline query for 1.1 times the minimum duration

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadfleet.catalogue.rounds import Round, RoundModel
-    from loadfleet.submission.place import Place
+    from loadfleet.submission.reading.place import Place
 
 Errors = list[tuple[str, str]]
 """(path, rule) of the check's errors."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from loadfleet import files
 from loadfleet.errors import InputError
-from loadfleet.submission.tree import RECORD
+from loadfleet.submission.tree.generate import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

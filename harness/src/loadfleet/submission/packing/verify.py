@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from loadfleet import files
 from loadfleet.errors import InputError
 from loadfleet.submission.check import Report, check
-from loadfleet.submission.pack import SIDES, STAMPS
+from loadfleet.submission.packing.pack import SIDES, STAMPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

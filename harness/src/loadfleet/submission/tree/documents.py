@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadfleet.catalogue.rounds import Round, RoundModel
-    from loadfleet.submission.cells import Cell
+    from loadfleet.submission.tree.cells import Cell
 
 NOT_APPLICABLE = "N/A"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from loadfleet.errors import InputError
-from loadfleet.submission import documents
+from loadfleet.submission.tree import documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loadfleet.submission.cells import Cell
+    from loadfleet.submission.tree.cells import Cell
 
 _RUNS = ("performance", "accuracy")
 Place = tuple[str, str, str]

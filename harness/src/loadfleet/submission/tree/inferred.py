@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from loadfleet.catalogue.rounds import RoundModel
-    from loadfleet.submission.cells import Cell
+    from loadfleet.submission.tree.cells import Cell
 
 # What the value is made of: log key of the source that must not be zero, by (measured, inferred). MultiStream needs as
 # many queries as its 99th percentile asks for.

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from loadfleet.submission.place import open_regular
+from loadfleet.submission.reading.place import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadfleet.submission.place import Place
+    from loadfleet.submission.reading.place import Place
 
 MARKER = ":::MLLOG"
 

@@ -12,10 +12,11 @@ from loadfleet import files
 from loadfleet.catalogue.rounds import Round, RoundModel
 from loadfleet.catalogue.rounds import load as load_round
 from loadfleet.errors import InputError
-from loadfleet.submission import choose, divisions, documents, flavours, inferred, tested
-from loadfleet.submission.cells import Cell, find
+from loadfleet.submission import divisions
+from loadfleet.submission.packing.truncate import LOG, TEXT, shortened, with_hash
 from loadfleet.submission.request import Request, refuse
-from loadfleet.submission.truncate import LOG, TEXT, shortened, with_hash
+from loadfleet.submission.tree import choose, documents, flavours, inferred, tested
+from loadfleet.submission.tree.cells import Cell, find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from loadfleet.errors import InputError
 from loadfleet.files import read_json
-from loadfleet.submission.mllog import read_detail
-from loadfleet.submission.place import Disk, Place
+from loadfleet.submission.reading.mllog import read_detail
+from loadfleet.submission.reading.place import Disk, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from loadfleet.submission.mllog import DetailLog
+    from loadfleet.submission.reading.mllog import DetailLog
 
 # <run>/<host>/<workload>/<Scenario>/<mode>/result.json, seen from a run folder and from a host folder
 _PATTERNS = ("*/*/*/*/result.json", "*/*/*/result.json")

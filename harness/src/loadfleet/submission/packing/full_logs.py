@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from loadfleet.errors import InputError, NotReadyError
-from loadfleet.submission.truncate import LOG, shortened
+from loadfleet.submission.packing.truncate import LOG, shortened
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loadfleet.submission.place import Place
+    from loadfleet.submission.reading.place import Place
 
 CONFIGURATIONS = ("config.yaml", "config.yml")
 SUMMARY = "performance/result_summary.json"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadfleet.catalogue.rounds import Round, RoundModel
-    from loadfleet.submission.cells import Cell
+    from loadfleet.submission.tree.cells import Cell
 
 
 def unasked(cell: Cell, rules: Round, model: RoundModel, division: str) -> str:
