@@ -56,6 +56,8 @@ def have(kind: str, name: str, args: dict[str, Any]) -> str:
     command += ["--store", expand(args.get("controller_store") or "~/.cache/loadfleet")]
     for mirror in args.get("mirrors") or []:
         command += ["--mirror", str(mirror)]
+    for key, path in sorted((args.get("supplied") or {}).items()):
+        command += ["--supplied", "%s=%s" % (key, path)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:

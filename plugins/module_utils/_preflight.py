@@ -22,7 +22,15 @@ OURS = (
     "system_packages",
 )
 # Variables that several roles or the playbooks read.
-SHARED = ("artifact_mirrors", "benchmark_hosts", "doctor_report_path", "results_path", "store_path", "wheelhouse_path")
+SHARED = (
+    "artifact_mirrors",
+    "artifact_supplied",
+    "benchmark_hosts",
+    "doctor_report_path",
+    "results_path",
+    "store_path",
+    "wheelhouse_path",
+)
 # How alike a name must be to be offered.
 ALIKE = 0.75
 # Values may be given as the files that they are the names of.

@@ -43,6 +43,13 @@ options:
     type: list
     elements: str
     default: []
+  supplied:
+    description:
+      - Files or folders that the operator supplies, by the name of their entry, or by C(NAME/FILE) for one of several
+        files. For what may not be downloaded freely.
+      - Paths are the host's; with O(from_controller) they are the controller's.
+    type: dict
+    default: {}
   offline:
     description: Whether to use only what the host has, its mirrors that are folders, and what the harness embeds.
     type: bool
@@ -127,6 +134,8 @@ class Artifact:
         if not params["from_controller"]:
             for mirror in params["mirrors"]:
                 command += ["--mirror", mirror]
+            for key, path in sorted(params["supplied"].items()):
+                command += ["--supplied", "%s=%s" % (key, path)]
             if params["offline"]:
                 command.append("--offline")
             return self._call(command + (["--dry-run"] if self.module.check_mode else []), title)
@@ -172,6 +181,7 @@ def main() -> None:
             "kind": {"type": "str", "required": True, "choices": ["model", "dataset"]},
             "name": {"type": "str", "required": True},
             "mirrors": {"type": "list", "elements": "str", "default": []},
+            "supplied": {"type": "dict", "default": {}},
             "offline": {"type": "bool", "default": False},
             "from_controller": {"type": "bool", "default": False},
             "controller_executable": {"type": "str", "default": "loadfleet"},

@@ -90,6 +90,22 @@ def test_ensure_with_mirror_and_another_store(tmp_path: Path) -> None:
     assert facts["path"].startswith(str(tmp_path / "other"))
 
 
+def test_ensure_with_a_supplied_file(tmp_path: Path) -> None:
+    (tmp_path / "brought").write_bytes(b"first content")
+    answer = run("ensure", "dataset", "first", "--supplied", f"first={tmp_path}/brought", "--json")
+    assert json.loads(answer.stdout)["source"] == f"supplied {tmp_path}/brought"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [("first", "is not NAME=PATH"), ("frist=/a", "nothing in the catalogue"), ("v6.1=/a", "is no model or data set")],
+)
+def test_ensure_with_a_supplied_file_of_nothing(given: str, words: str) -> None:
+    error = error_of("ensure", "dataset", "first", "--supplied", given)
+    assert isinstance(error, InputError)
+    assert words in error.message
+
+
 @pytest.mark.parametrize(("arguments", "kind"), [(("dataset", "frist"), InputError), (("datset", "first"), InputError)])
 def test_ensure_of_something_unknown(arguments: tuple[str, ...], kind: type[LoadfleetError]) -> None:
     assert isinstance(error_of("ensure", *arguments), kind)

@@ -23,9 +23,13 @@ def command(folder: Path, text: str) -> dict[str, str]:
 def test_mirrors_and_the_store_are_the_controllers(tmp_path: Path) -> None:
     answer = json.dumps({"path": "/srv/squad"})
     args = command(tmp_path, f"echo \"$@\" > {tmp_path}/called; echo '{answer}'")
-    assert have("dataset", "squad", {**args, "mirrors": ["/srv/a", "https://b.example.org"]}) == "/srv/squad"
+    assert (
+        have("dataset", "squad", {**args, "mirrors": ["/srv/a", "https://b.example.org"], "supplied": {"x": "/y"}})
+        == "/srv/squad"
+    )
     assert (tmp_path / "called").read_text().strip() == (
         f"cache ensure dataset squad --json --store {tmp_path}/store --mirror /srv/a --mirror https://b.example.org"
+        " --supplied x=/y"
     )
 
 

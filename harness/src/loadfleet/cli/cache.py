@@ -49,15 +49,30 @@ def command() -> None:
 @click.argument("kind")
 @click.argument("name")
 @click.option("--mirror", "mirrors", multiple=True, help="Folder or URL that is asked first; may be repeated.")
+@click.option(
+    "--supplied",
+    "supplied",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="File or folder that holds what you supply for the entry NAME (or NAME/FILE); may be repeated.",
+)
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @_store_option
 @_JSON
 def ensure(
-    kind: str, name: str, mirrors: tuple[str, ...], store_path: str, *, offline: bool, dry_run: bool, as_json: bool
+    kind: str,
+    name: str,
+    mirrors: tuple[str, ...],
+    supplied: tuple[str, ...],
+    store_path: str,
+    *,
+    offline: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Have an entry: fetch or build it unless it is here, and verify it."""
-    store = Store(store_path, mirrors=mirrors, offline=offline)
+    store = Store(store_path, mirrors=mirrors, supplied=_pairs(supplied), offline=offline)
     entry = store.ensure(kind, name, dry_run=dry_run, report=lambda line: click.echo(line, err=True))
     if as_json:
         lacks = {"lacks": _lacking(store, kind, name)} if dry_run else {}
@@ -161,6 +176,37 @@ def verify(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
             f"{len(bad)} of {len(checked)} entries are damaged: {', '.join(bad)}",
             fix="`loadfleet cache ensure KIND NAME` makes an entry again",
         )
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    """The paths of `NAME=PATH`, by name; every name has to be one of the catalogue."""
+    pairs = {}
+    for text in texts:
+        key, _, path = text.partition("=")
+        if not key or not path:
+            raise InputError(f"--supplied {text} is not NAME=PATH", fix="name the entry and the file, as in name=/path")
+        if not _has_files(key.partition("/")[0]):
+            raise InputError(
+                f"--supplied {text}: {key} is no model or data set", fix="`loadfleet catalogue list` lists them"
+            )
+        pairs[key] = path
+    return pairs
+
+
+def _has_files(name: str) -> bool:
+    """Whether a model or a data set has that name.
+
+    Raises:
+        InputError: The catalogue has nothing of that name at all; with the closest ones.
+    """
+    for kind in ("dataset", "model"):
+        try:
+            catalogue.get(kind, name)
+        except InputError:
+            continue
+        return True
+    catalogue.lookup(name)
+    return False
 
 
 def _select(store: Store, tags: tuple[str, ...]) -> list[StoreEntry]:

@@ -41,12 +41,16 @@ class Sources:
 
     Args:
         mirrors: Folders or URLs (file, http, https) that hold files under their checksum or their name.
+        supplied: File or folder on this host by the name of an entry, or by `NAME/FILE` for one of several files.
         offline: Never use the network.
         wheels: Where wheels are kept during one `ensure`.
     """
 
-    def __init__(self, mirrors: Sequence[str], *, offline: bool, wheels: Wheels, report: Report) -> None:
+    def __init__(
+        self, mirrors: Sequence[str], supplied: Mapping[str, str], *, offline: bool, wheels: Wheels, report: Report
+    ) -> None:
         self._mirrors = mirrors
+        self._supplied = supplied
         self._offline = offline
         self._wheels = wheels
         self._report = report
@@ -73,16 +77,22 @@ class Sources:
         size = f", {megabytes(file.size)}" if file.size is not None else ""
         raise NotReadyError(
             f"no source has {file.name} of {recipe.label} ({' '.join(file.checksum)}{size}):" + "".join(answers),
-            fix=f"put the file, named {file.name} or by its checksum, into a folder or on a web server, "
-            "and name that in artifact_mirrors (`--mirror`)",
+            fix=_fix(recipe, file),
         )
 
     def of(self, recipe: Recipe, file: WantedFile) -> Iterator[Source]:
         """The sources of a file in the order they are asked."""
+        for key in (f"{recipe.name}/{file.name}", recipe.name):
+            if key in self._supplied:
+                yield self._supply(Path(self._supplied[key]).expanduser(), file)
         for mirror in self._mirrors:
             yield Source(f"mirror {download.shown(mirror)}", self._mirror(mirror, file))
         for source in file.sources:
             yield self._declared(source, recipe.embedded)
+
+    def _supply(self, path: Path, file: WantedFile) -> Source:
+        label = f"supplied {path}"
+        return Source(label, self._mirror(str(path), file) if path.is_dir() else lambda part: _copy(path, part))
 
     def _declared(self, source: Mapping[str, Any], embedded: Path) -> Source:
         if source["type"] == "url":
@@ -90,6 +100,8 @@ class Sources:
         if source["type"] == "package":
             label = f"package {source['package']} {source['version']}"
             return Source(label, lambda part: self._package(source, part))
+        if source["type"] == "operator":
+            return Source("the operator", lambda _: _nothing_supplied(source["hint"]))
         return Source(f"embedded {source['path']}", lambda part: _copy(embedded / source["path"], part))
 
     def _mirror(self, mirror: str, file: WantedFile) -> Callable[[Part], None]:
@@ -123,6 +135,24 @@ class Sources:
         if self._offline:
             raise SourceError(_OFFLINE, unreachable=True)
         self._wheels.fetch(source, part)
+
+
+def _nothing_supplied(hint: str) -> None:
+    raise SourceError(f"you have to supply it: {hint}")
+
+
+def _fix(recipe: Recipe, file: WantedFile) -> str:
+    """How somebody who has the file gives it to the store."""
+    if any(source["type"] == "operator" for source in file.sources):
+        key = recipe.name if len(recipe.files) == 1 else f"{recipe.name}/{file.name}"
+        return (
+            f"get {file.name}, then name it: `--supplied {key}=/path/of/{file.name}`, in a playbook "
+            f"artifact_supplied: {{{key}: /path/of/{file.name}}}; or put it into a folder of artifact_mirrors"
+        )
+    return (
+        f"put the file, named {file.name} or by its checksum, into a folder or on a web server, "
+        "and name that in artifact_mirrors (`--mirror`)"
+    )
 
 
 def _copy(path: Path, part: Part) -> None:

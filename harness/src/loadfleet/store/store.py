@@ -18,7 +18,7 @@ from loadfleet.store.guards import exclusive, megabytes, require_space, words_fo
 from loadfleet.store.part import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from loadfleet.store.recipe import Recipe, WantedFile
     from loadfleet.store.sources import Sources
@@ -36,12 +36,21 @@ class Store:
     Args:
         path: `store_path` of the host.
         mirrors: Folders or URLs that are asked before the catalogue's own sources.
+        supplied: Files that the operator has, by the name of their entry (or `NAME/FILE`): asked before the mirrors.
         offline: Never use the network.
     """
 
-    def __init__(self, path: Path | str, mirrors: Sequence[str] = (), *, offline: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        mirrors: Sequence[str] = (),
+        *,
+        supplied: Mapping[str, str] | None = None,
+        offline: bool = False,
+    ) -> None:
         self.path = Path(path).expanduser().absolute()
         self.mirrors = tuple(str(mirror) for mirror in mirrors)
+        self.supplied = dict(supplied or {})
         self.offline = offline
 
     def find(self, kind: str, name: str) -> StoreEntry | None:
@@ -292,7 +301,7 @@ class Store:
         from loadfleet.store.wheels import Wheels  # noqa: PLC0415
 
         with Wheels(self._downloads, report) as wheels:
-            yield Sources(self.mirrors, offline=self.offline, wheels=wheels, report=report)
+            yield Sources(self.mirrors, self.supplied, offline=self.offline, wheels=wheels, report=report)
 
     def _part(self, file: WantedFile, report: Report) -> Part:
         return Part(self._downloads / f"{file.checksum[1]}.part", file.checksum, file.size, report)
