@@ -45,6 +45,21 @@ def test_null_answers_in_the_shape_of_the_input(model: ModelFile) -> None:
     assert session.run({"left": np.ones((2, 3), np.int64)})["difference"].shape == (2, 3)
 
 
+def test_null_answers_in_the_shapes_that_the_workload_declares(model: ModelFile) -> None:
+    shapes = {
+        "label": {"type": "int64", "shape": ["batch"]},
+        "logits": {"type": "float32", "shape": ["batch", "width"]},
+        "boxes": {"type": "float32", "shape": ["detections", 4]},
+    }
+    session = backends.load("null").load(ModelFile(model.path, {}, {}, shapes), Options())
+    outputs = session.run({"x": np.ones((3, 5), np.float32)})
+    assert {name: (array.dtype.name, array.shape) for name, array in outputs.items()} == {
+        "label": ("int64", (3,)),
+        "logits": ("float32", (3, 5)),
+        "boxes": ("float32", (0, 4)),
+    }
+
+
 @pytest.mark.parametrize("name", REAL)
 def test_shapes_may_change_from_call_to_call(name: str, model: ModelFile) -> None:
     session = backends.load(name).load(model, Options(threads=1))

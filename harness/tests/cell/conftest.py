@@ -25,6 +25,7 @@ default_dataset: toy-numbers
 scenarios: [Offline, Server, SingleStream, MultiStream]
 metric: right
 loadgen_model: bert
+batch: {samples: 16, cost: 256}
 licence: Apache-2.0
 tags: [toy]
 """,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from loadfleet.cell import plan, spec
 from loadfleet.errors import InputError, LoadfleetError, NotReadyError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_cells_come_scenario_by_scenario_in_the_order_of_modes(run_file: dict[str, Any]) -> None:
@@ -23,6 +22,31 @@ def test_cells_come_scenario_by_scenario_in_the_order_of_modes(run_file: dict[st
         "toy/Offline/accuracy",
         "toy/Offline/performance",
     ]
+
+
+def overlay(name: str) -> Path:
+    return Path(os.environ["LOADFLEET_CATALOGUE"]) / name
+
+
+def add(name: str, text: str) -> None:
+    overlay(name).write_text(overlay(name).read_text() + text)
+
+
+def test_batches_are_as_the_workload_says_and_no_larger_than_the_model_takes(run_file: dict[str, Any]) -> None:
+    assert plan.make(run_file)[0]["batch"] == {"samples": 16, "cost": 256}
+    add("models/toy-square.yml", "max_batch: 1\n")
+    assert plan.make(run_file)[0]["batch"] == {"samples": 1, "cost": 256}
+    with pytest.raises(InputError, match="benchmark_batch_size is 8; the model toy-square takes at most 1"):
+        plan.make(run_file | {"batch_size": 8})
+
+
+def test_a_model_is_judged_by_its_accuracy_on_the_data_set_that_is_used(run_file: dict[str, Any]) -> None:
+    assert plan.make(run_file)[0]["model"]["accuracy"] == {"right": 100.0}
+    path = overlay("datasets/toy-numbers.yml")
+    path.write_text(path.read_text().replace("samples: 40", "samples: 39"))
+    assert plan.make(run_file)[0]["model"]["accuracy"] == {}
+    add("models/toy-square.yml", "accuracy_on: {toy-numbers: {right: 97.5, samples: 39}}\n")
+    assert plan.make(run_file)[0]["model"]["accuracy"] == {"right": 97.5}
 
 
 def test_every_cell_fulfils_its_schema(run_file: dict[str, Any]) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 
 import numpy as np
 import pytest
 
-from loadfleet.loadgen.engine import Layout, core_shares, plan_batches
+from loadfleet.loadgen.engine import Layout, core_shares, places, plan_batches
 
 
 def layout(**changes: int | None) -> Layout:
-    return Layout(
-        **({"instances": 1, "threads": 1, "batch_samples": 16, "batch_tokens": 1000, "width": None} | changes)
-    )
+    return Layout(**({"instances": 1, "threads": 1, "batch_samples": 16, "batch_cost": 1000, "width": None} | changes))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -47,3 +46,22 @@ def test_cores_are_shared_out_without_overlap(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 5, 6, 7})
     assert core_shares(3, 2) == [{0, 1}, {2, 5}, {6, 7}]
     assert core_shares(4, 2) == [{0, 1, 2, 5, 6, 7}] * 4
+
+
+def read(rows: object) -> list[bytes]:
+    return [ctypes.string_at(address, size) for address, size in places(rows)]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_rows_of_an_array_are_found_where_they_lie(count: int) -> None:
+    rows = np.arange(4 * count, dtype=np.float32).reshape(count, 2, 2)
+    assert read(rows) == [row.tobytes() for row in rows]
+
+
+def test_a_row_that_was_cut_out_of_another_array_has_its_own_size() -> None:
+    assert read(np.ascontiguousarray(np.zeros((8, 1000), np.int64)[:1, :1])) == [bytes(8)]
+
+
+def test_rows_of_a_list_may_have_any_length() -> None:
+    rows = [np.arange(length, dtype=np.float32) for length in (7, 0, 14)]
+    assert read(rows) == [row.tobytes() for row in rows]

@@ -23,11 +23,14 @@ class ModelFile:
         path: The file in the store.
         inputs: Canonical input name -> the graph's name.
         outputs: Canonical output name -> the graph's name; empty when they are equal.
+        shapes: Canonical output name -> `type` (of numpy) and `shape` as its workload declares them: numbers, `batch`,
+            `width` (of the first input), or a word for a length that only the model knows.
     """
 
     path: Path
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+    shapes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,7 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     for name in ("target_qps", "target_latency_ms"):
         for scenario in run.get(name) or {}:
             _choice(f"benchmark_{name}", scenario, list(SCENARIOS))
+    batch = _batch(run.get("batch_size"), workload.data, model)
     prefix = _prefix(run.get("run_prefix") or "")
     store = Store(Path(run["store_path"]).expanduser())
     _room(store.path)
@@ -110,7 +111,8 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "inputs": model.data["inputs"],
                 "outputs": model.data.get("outputs", {}),
                 "dynamic_shape": bool(model.data.get("dynamic_shape")),
-                "accuracy": {k: v for k, v in (model.data.get("accuracy") or {}).items() if k != "samples"},
+                "shapes": workload.data.get("outputs", {}),
+                "accuracy": _reference(model.data, dataset),
                 "facts": _facts(model.data, backend.name, precision),
             },
             "dataset": {
@@ -120,6 +122,7 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "samples": dataset.data["samples"],
                 "performance_samples": dataset.data.get("performance_samples", dataset.data["samples"]),
             },
+            "batch": batch,
             "backend": {
                 "name": backend.name,
                 "device": device,
@@ -146,6 +149,26 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
         # Hosts differ in how long a cell takes: only the first one has a start that they can share.
         cells[0]["start_at"] = run["start_at"]
     return cells
+
+
+def _batch(asked: int | None, workload: Mapping[str, Any], model: catalogue.Entry) -> dict[str, int]:
+    """Most samples and most cost of a batch when nobody says otherwise, and what the model can take."""
+    usual, most = workload["batch"], model.data.get("max_batch")
+    if most and asked and asked > most:
+        raise InputError(
+            f"benchmark_batch_size is {asked}; the model {model.name} takes at most {most} samples at a time",
+            fix=f"set benchmark_batch_size: {most} or less, or leave it out",
+        )
+    return {"samples": min(usual["samples"], most or usual["samples"]), "cost": usual["cost"]}
+
+
+def _reference(model: Mapping[str, Any], dataset: catalogue.Entry) -> dict[str, float]:
+    """The model's own accuracy on a data set, metric -> per cent; empty where nobody measured it."""
+    stated = model["accuracy"]
+    found = model.get("accuracy_on", {}).get(dataset.name)
+    if found is None:
+        found = stated if stated["samples"] == dataset.data["samples"] else {}
+    return {name: value for name, value in found.items() if name != "samples"}
 
 
 def _facts(model: Mapping[str, Any], backend: str, precision: str) -> dict[str, Any]:

@@ -54,8 +54,6 @@ _SAME = (
 )  # copied from cell.json to result.json
 TEST_DURATION_MS = 20_000
 TEST_ACCURACY_SAMPLES = 1_000
-_BATCH_TOKENS = 1024  # measured best for a 22 M parameter BERT on one core: the activations stay in its cache
-_BATCH_SAMPLES = 64
 _SESSIONS_BYTES = 8 << 30
 # LoadGen sizes the Offline query by 1.1 x target x duration and calls a run INVALID that ends before the duration:
 # a target somewhat above the estimate costs a longer run, one below it costs the run.
@@ -92,7 +90,9 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
         described: list[dict[str, Any]] = []
 
         def open_session(threads: int) -> Session:
-            source = ModelFile(Path(cell["model"]["path"]), cell["model"]["inputs"], cell["model"]["outputs"])
+            source = ModelFile(
+                Path(cell["model"]["path"]), cell["model"]["inputs"], cell["model"]["outputs"], cell["model"]["shapes"]
+            )
             session = backend.load(source, Options(cell["backend"]["device"], threads, cell["backend"]["precision"]))
             described.append(session.describe())
             return session
@@ -189,7 +189,7 @@ def _result(
                 **sessions[0],
                 "instances": len(sessions),
                 "batch_samples": layout.batch_samples,
-                "batch_tokens": layout.batch_tokens,
+                "batch_cost": layout.batch_cost,
             },
         },
         "loadgen": {
@@ -283,11 +283,11 @@ def _values(cell: Mapping[str, Any], estimate: float, minimum_ms: int, samples: 
 
 def layout(cell: Mapping[str, Any], dataset: Dataset) -> Layout:
     """Defaults use every core: one thread an instance while the copies of the model fit, else fewer, wider ones."""
-    asked, cores = cell["backend"], len(os.sched_getaffinity(0))
-    batch_samples = asked["batch_size"] or _BATCH_SAMPLES
+    asked, cores, usual = cell["backend"], len(os.sched_getaffinity(0)), cell["batch"]
+    batch_samples = asked["batch_size"] or usual["samples"]
     width = None if cell["model"]["dynamic_shape"] else int(dataset.lengths.max())
     if cell["scenario"] in ("SingleStream", "MultiStream"):
-        return Layout(1, asked["threads"] or cores, batch_samples, _BATCH_TOKENS, width)
+        return Layout(1, asked["threads"] or cores, batch_samples, usual["cost"], width)
     if asked["threads"]:
         threads = asked["threads"]
     elif asked["instances"]:
@@ -298,8 +298,8 @@ def layout(cell: Mapping[str, Any], dataset: Dataset) -> Layout:
         threads = 1
         while threads < cores and cores // threads * model_bytes > room:
             threads *= 2
-    tokens = batch_samples * 512 if asked["batch_size"] else _BATCH_TOKENS
-    return Layout(asked["instances"] or max(1, cores // threads), threads, batch_samples, tokens, width)
+    cost = batch_samples * int(dataset.lengths.max()) if asked["batch_size"] else usual["cost"]
+    return Layout(asked["instances"] or max(1, cores // threads), threads, batch_samples, cost, width)
 
 
 def _latency_limit(rules: Round, cell: Mapping[str, Any]) -> float:

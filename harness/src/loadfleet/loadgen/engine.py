@@ -16,7 +16,7 @@ from loadfleet.backends.base import Session
 
 if TYPE_CHECKING:
     from loadfleet.loadgen.latencies import Latencies
-    from loadfleet.workloads.base import Dataset
+    from loadfleet.workloads.base import Dataset, Rows
 
 Indices = NDArray[np.int64]
 OpenSession = Callable[[int], Session]
@@ -30,20 +30,20 @@ class Layout:
         instances: Sessions that run side by side.
         threads: Threads inside each session.
         batch_samples: Most samples in one call.
-        batch_tokens: Most padded cost units (tokens for text) in one call; a single sample may exceed it.
+        batch_cost: Most padded cost units (of `Dataset.lengths`) in one call; a single sample may exceed it.
         width: Fixed width every batch is padded to; None pads to the longest sample of the batch.
     """
 
     instances: int
     threads: int
     batch_samples: int
-    batch_tokens: int
+    batch_cost: int
     width: int | None = None
 
 
 @dataclass
 class Progress:
-    """Counters a monitor reads while the engine runs; units are the samples' costs (tokens for text)."""
+    """Counters a monitor reads while the engine runs; units are the samples' costs (`Dataset.lengths`)."""
 
     answered: int = 0
     answered_units: int = 0
@@ -51,6 +51,14 @@ class Progress:
     expected_units: int = 0
     failure: BaseException | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def places(rows: Rows) -> list[tuple[int, int]]:
+    """Address and size in bytes of each row: those of one array follow each other, those of a list have their own."""
+    if isinstance(rows, np.ndarray):
+        address, size = rows.__array_interface__["data"][0], rows.nbytes // max(1, len(rows))
+        return [(address + row * size, size) for row in range(len(rows))]
+    return [(row.__array_interface__["data"][0], row.nbytes) for row in rows]
 
 
 def plan_batches(lengths: NDArray[np.int32], layout: Layout) -> list[Indices]:
@@ -62,7 +70,7 @@ def plan_batches(lengths: NDArray[np.int32], layout: Layout) -> list[Indices]:
     widths = lengths[order] if layout.width is None else np.full(len(order), layout.width)
     batches, start = [], 0
     while start < len(order):
-        size = max(1, min(layout.batch_samples, layout.batch_tokens // max(1, int(widths[start]))))
+        size = max(1, min(layout.batch_samples, layout.batch_cost // max(1, int(widths[start]))))
         batches.append(order[start : start + size].astype(np.int64))
         start += size
     return batches
@@ -102,7 +110,7 @@ class Engine:
         """A session with the layout's threads, created on the calling thread so that they inherit its pinning."""
         return self._open_session(self.layout.threads)
 
-    def compute(self, session: Session, indices: Indices) -> NDArray[Any]:
+    def compute(self, session: Session, indices: Indices) -> Rows:
         """Response rows of a batch, without telling LoadGen: what warm-up and calibration use."""
         return self.dataset.respond(indices, session.run(self.dataset.batch(indices, self.layout.width)))
 
@@ -114,10 +122,8 @@ class Engine:
             self.progress.failure = error
             self._on_failure(error)
             raise
-        address = rows.__array_interface__["data"][0]
-        size = rows.strides[0]
         response = self._response
-        self._complete([response(sample, address + row * size, size) for row, sample in enumerate(ids)])
+        self._complete([response(sample, *place) for sample, place in zip(ids, places(rows), strict=True)])
         with self.progress.lock:
             if self.latencies:
                 self.latencies.answered(ids)

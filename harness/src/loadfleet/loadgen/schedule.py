@@ -171,7 +171,7 @@ class Server(_Pooled):
         while self._waiting and len(batch) < layout.batch_samples:
             width = max(width, int(lengths[self._waiting[0][1]]))
             units = width * (len(batch) + 1)
-            if units > layout.batch_tokens or units * self._unit_s > slack / 2:
+            if units > layout.batch_cost or units * self._unit_s > slack / 2:
                 break
             sample, index, _ = self._waiting.popleft()
             batch.append((sample, index))

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    # One answer a sample: an array [B, ...], or a list of B arrays of any length each; all C-contiguous.
+    Rows = NDArray[Any] | list[NDArray[Any]]
+
 
 @dataclass(frozen=True)
 class Accuracy:
     """What an accuracy log is worth.
 
     Args:
-        metric: Name of the metric a target is set for, as in `values` ("f1").
+        metric: Name of the metric a target is set for, as in `values` ("f1", "acc").
         value: Its value, per cent.
         values: All metrics of the workload, per cent, under the names of the official accuracy script.
         line: The line of `accuracy.txt` that MLCommons' submission checker searches, without a newline.
@@ -65,7 +68,7 @@ class Dataset(ABC):
         """
 
     @abstractmethod
-    def respond(self, indices: NDArray[np.int64], outputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    def respond(self, indices: NDArray[np.int64], outputs: Mapping[str, NDArray[Any]]) -> Rows:
         """What LoadGen is given for a batch.
 
         Args:
@@ -73,7 +76,8 @@ class Dataset(ABC):
             outputs: Canonical output name -> array [B, ...] of the model, rows as in `indices`.
 
         Returns:
-            C-contiguous array [B, ...]; the bytes of row i are exactly what LoadGen logs for `indices[i]`.
+            C-contiguous array [B, ...], or a list of B C-contiguous arrays where answers differ in length; the bytes
+            of row i are exactly what LoadGen logs for `indices[i]`.
 
         Raises:
             BadResultError: An output is missing or its shape does not fit the batch.
