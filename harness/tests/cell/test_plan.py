@@ -8,10 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from loadfleet.cell import plan, spec
+from loadfleet.cell import plan, runner, spec
 from loadfleet.errors import InputError, LoadfleetError, NotReadyError
+from toy import ToyDataset
 
 
 def test_cells_come_scenario_by_scenario_in_the_order_of_modes(run_file: dict[str, Any]) -> None:
@@ -38,6 +40,16 @@ def test_batches_are_as_the_workload_says_and_no_larger_than_the_model_takes(run
     assert plan.make(run_file)[0]["batch"] == {"samples": 1, "cost": 256}
     with pytest.raises(InputError, match="benchmark_batch_size is 8; the model toy-square takes at most 1"):
         plan.make(run_file | {"batch_size": 8})
+
+
+def test_a_batch_may_be_bound_by_its_cost(run_file: dict[str, Any]) -> None:
+    dataset = ToyDataset(np.zeros(40, np.float32))
+    for scenario in ("Offline", "MultiStream"):
+        [cell] = plan.make(run_file | {"scenarios": [scenario], "modes": ["performance"], "batch_cost": 90})
+        arranged = runner.layout(cell, dataset)
+        assert (arranged.batch_samples, arranged.batch_cost) == (16, 90)
+    [cell] = plan.make(run_file | {"modes": ["performance"], "batch_size": 2, "batch_cost": 90})
+    assert (runner.layout(cell, dataset).batch_samples, runner.layout(cell, dataset).batch_cost) == (2, 90)
 
 
 def test_a_model_is_judged_by_its_accuracy_on_the_data_set_that_is_used(run_file: dict[str, Any]) -> None:

@@ -127,7 +127,7 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "name": backend.name,
                 "device": device,
                 "precision": precision,
-                **{key: run.get(key) for key in ("threads", "instances", "batch_size")},
+                **{key: run.get(key) for key in ("threads", "instances", "batch_size", "batch_cost")},
             },
             "loadgen": {
                 "model": workload.data["loadgen_model"],

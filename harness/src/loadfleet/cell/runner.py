@@ -284,10 +284,10 @@ def _values(cell: Mapping[str, Any], estimate: float, minimum_ms: int, samples: 
 def layout(cell: Mapping[str, Any], dataset: Dataset) -> Layout:
     """Defaults use every core: one thread an instance while the copies of the model fit, else fewer, wider ones."""
     asked, cores, usual = cell["backend"], len(os.sched_getaffinity(0)), cell["batch"]
-    batch_samples = asked["batch_size"] or usual["samples"]
+    batch_samples, batch_cost = asked["batch_size"] or usual["samples"], asked.get("batch_cost")
     width = None if cell["model"]["dynamic_shape"] else int(dataset.lengths.max())
     if cell["scenario"] in ("SingleStream", "MultiStream"):
-        return Layout(1, asked["threads"] or cores, batch_samples, usual["cost"], width)
+        return Layout(1, asked["threads"] or cores, batch_samples, batch_cost or usual["cost"], width)
     if asked["threads"]:
         threads = asked["threads"]
     elif asked["instances"]:
@@ -298,7 +298,7 @@ def layout(cell: Mapping[str, Any], dataset: Dataset) -> Layout:
         threads = 1
         while threads < cores and cores // threads * model_bytes > room:
             threads *= 2
-    cost = batch_samples * int(dataset.lengths.max()) if asked["batch_size"] else usual["cost"]
+    cost = batch_cost or (batch_samples * int(dataset.lengths.max()) if asked["batch_size"] else usual["cost"])
     return Layout(asked["instances"] or max(1, cores // threads), threads, batch_samples, cost, width)
 
 

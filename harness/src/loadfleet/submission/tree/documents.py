@@ -26,6 +26,7 @@ _VARIABLES = {
     "backend": "benchmark_backend",
     "device": "benchmark_device",
     "batch_size": "benchmark_batch_size",
+    "batch_cost": "benchmark_batch_cost",
     "threads": "benchmark_threads",
     "instances": "benchmark_instances",
     "query_count": "benchmark_query_count",
