@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from loadfleet.store.entry import Report
+    from loadfleet.store.packages import Packages
     from loadfleet.store.recipe import Recipe, WantedFile
-    from loadfleet.store.wheels import Wheels
 
 _OFFLINE = "not asked: offline"
+_REGISTRIES = {"package": "package", "npm": "npm package", "debian": "Debian package"}
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,16 @@ class Sources:
         mirrors: Folders or URLs (file, http, https) that hold files under their checksum or their name.
         supplied: File or folder on this host by the name of an entry, or by `NAME/FILE` for one of several files.
         offline: Never use the network.
-        wheels: Where wheels are kept during one `ensure`.
+        packages: Where packages and archives are kept during one `ensure`.
     """
 
     def __init__(
-        self, mirrors: Sequence[str], supplied: Mapping[str, str], *, offline: bool, wheels: Wheels, report: Report
+        self, mirrors: Sequence[str], supplied: Mapping[str, str], *, offline: bool, packages: Packages, report: Report
     ) -> None:
         self._mirrors = mirrors
         self._supplied = supplied
         self._offline = offline
-        self._wheels = wheels
+        self._packages = packages
         self._report = report
 
     def fetch(self, recipe: Recipe, file: WantedFile, part: Part) -> str:
@@ -96,9 +97,12 @@ class Sources:
 
     def _declared(self, source: Mapping[str, Any], embedded: Path) -> Source:
         if source["type"] == "url":
-            return Source(f"url {download.shown(source['url'])}", lambda part: self._location(source["url"], part))
-        if source["type"] == "package":
-            label = f"package {source['package']} {source['version']}"
+            label = f"url {download.shown(source['url'])}"
+            if "member" in source:
+                return Source(label, lambda part: self._package(source, part))
+            return Source(label, lambda part: self._location(source["url"], part))
+        if "package" in source:
+            label = f"{_REGISTRIES[source['type']]} {source['package']} {source['version']}"
             return Source(label, lambda part: self._package(source, part))
         if source["type"] == "operator":
             return Source("the operator", lambda _: _nothing_supplied(source["hint"]))
@@ -134,7 +138,7 @@ class Sources:
     def _package(self, source: Mapping[str, Any], part: Part) -> None:
         if self._offline:
             raise SourceError(_OFFLINE, unreachable=True)
-        self._wheels.fetch(source, part)
+        self._packages.fetch(source, part)
 
 
 def _nothing_supplied(hint: str) -> None:

