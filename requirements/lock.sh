@@ -11,3 +11,4 @@ compile report.in --constraints ../requirements.lock --output-file ../roles/harn
 for backend in onnxruntime openvino; do
   compile "$backend.in" --constraints ../requirements.lock --output-file "../roles/backend/files/$backend.lock"
 done
+compile resolver.in --output-file ../roles/python_venv/files/resolver.lock

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.loadfleet.mlperf.plugins.module_utils import _preflight
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand
+from ansible_collections.loadfleet.mlperf.plugins.plugin_utils._versions import VersionError, resolved
 
 display = Display()
 
@@ -28,7 +30,21 @@ class ActionModule(ActionBase):
         options = _preflight.options(expand(str(args["roles"]))) if args.get("roles") else {}
         problems, doubtful = _preflight.misspelt(names, options, list(args.get("facts") or []))
         problems += _preflight.wrong(args.get("choices") or [])
+        for one in args.get("versions") or []:
+            problems += impossible(one)
         problems += _preflight.run_id(str(args.get("run_id") or ""))
         for one in doubtful:
             display.warning(one)
         return {"changed": False, "problems": problems, "cells": str(args.get("cells") or "")}
+
+
+def impossible(wanted: dict[str, Any]) -> list[str]:
+    """What is wrong with a version that is asked for; a lock file that is not there is somebody else's to name."""
+    lock = expand(str(wanted["lock"]))
+    if not os.path.exists(lock):
+        return []
+    try:
+        resolved(lock, wanted["version"], [expand(str(path)) for path in wanted.get("constraints") or []])
+    except VersionError as error:
+        return ["%s %s %s" % (wanted["variable"], wanted["version"], error)]
+    return []

@@ -41,6 +41,13 @@ options:
     type: list
     elements: dict
     default: []
+  versions:
+    description:
+      - Objects with C(variable), C(version) as the user gave it, C(lock) and C(constraints), both lock files.
+      - A version other than the locked one is resolved on the controller, once.
+    type: list
+    elements: dict
+    default: []
   run_id:
     description: Run to continue; empty for a new one.
     type: str
@@ -83,6 +90,7 @@ def main() -> None:
             "roles": {"type": "str", "default": ""},
             "facts": {"type": "list", "elements": "str", "default": []},
             "choices": {"type": "list", "elements": "dict", "default": []},
+            "versions": {"type": "list", "elements": "dict", "default": []},
             "run_id": {"type": "str", "default": ""},
             "cells": {"type": "str", "default": ""},
         },
