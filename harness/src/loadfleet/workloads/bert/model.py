@@ -103,7 +103,7 @@ def read_weights(path: Path) -> tuple[Architecture, dict[str, NDArray[np.float32
             weights[plain] = tensor.astype(np.float32) * tensors[f"{plain}.s"][:, None]
         elif f"{name.removesuffix('.s')}.q" not in tensors:
             weights[name] = tensor.astype(np.float32)
-    expected = _shapes(architecture)
+    expected = shapes(architecture)
     found = {name: tensor.shape for name, tensor in weights.items()}
     if found != expected:
         wrong = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
@@ -111,8 +111,9 @@ def read_weights(path: Path) -> tuple[Architecture, dict[str, NDArray[np.float32
     return architecture, weights
 
 
-def _shapes(a: Architecture) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {
+def shapes(a: Architecture) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all tensors of an architecture."""
+    found: dict[str, tuple[int, ...]] = {
         "we.weight": (a.vocabulary, a.hidden),
         "pe.weight": (a.positions, a.hidden),
         "te.weight": (2, a.hidden),
@@ -127,10 +128,10 @@ def _shapes(a: Architecture) -> dict[str, tuple[int, ...]]:
         linear[f"{prefix}.f"] = (a.hidden, a.feed_forward)
         norms += [f"{prefix}.ln1", f"{prefix}.ln2"]
     for name, shape in linear.items():
-        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
     for name in norms:
-        shapes |= {f"{name}.weight": (a.hidden,), f"{name}.bias": (a.hidden,)}
-    return shapes
+        found |= {f"{name}.weight": (a.hidden,), f"{name}.bias": (a.hidden,)}
+    return found
 
 
 class _Builder:
