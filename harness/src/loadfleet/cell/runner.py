@@ -116,6 +116,7 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
             dataset.count,
             cell["dataset"]["performance_samples"],
             folder,
+            on_load=dataset.load,
             start=start.wait,
             audit=audit,
         )
@@ -254,7 +255,7 @@ def _accuracy(cell: Mapping[str, Any], folder: Path, score: Callable[[Path], Acc
         if test:
             return None  # verification says what is wrong with the log
         raise
-    files.write_text(folder / "accuracy.txt", accuracy.line + "\n")
+    files.write_text(folder / "accuracy.txt", accuracy.text)
     return accuracy
 
 

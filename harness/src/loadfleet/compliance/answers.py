@@ -159,7 +159,7 @@ def _fallback(logs: Logs, before: Path, samples: set[int]) -> tuple[bool, str, d
 
 
 def _line(accuracy: Accuracy) -> str:
-    return accuracy.line + "\n"
+    return accuracy.text
 
 
 def _extract(path: Path, samples: set[int], target: Path) -> set[int]:

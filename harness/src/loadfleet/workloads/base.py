@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -29,6 +29,7 @@ class Accuracy:
         value: Its value, per cent.
         values: All metrics of the workload, per cent, under the names of the official accuracy script.
         line: The line of `accuracy.txt` that MLCommons' submission checker searches, without a newline.
+        table: What else the task's own evaluation prints, above that line in `accuracy.txt`.
         samples: Distinct samples of the data set found in the log.
         total: Samples of the data set; a subset (`samples < total`) must not be judged against a target.
     """
@@ -37,8 +38,14 @@ class Accuracy:
     value: float
     values: Mapping[str, float] = field(default_factory=dict)
     line: str = ""
+    table: str = ""
     samples: int = 0
     total: int = 0
+
+    @property
+    def text(self) -> str:
+        """The content of `accuracy.txt`."""
+        return "\n".join(part for part in (self.table, self.line) if part) + "\n"
 
 
 class Dataset(ABC):
@@ -51,6 +58,9 @@ class Dataset(ABC):
 
     count: int
     lengths: NDArray[np.int32]
+
+    def load(self, indices: Sequence[int]) -> None:
+        """LoadGen asks for no other samples until it calls again; not timed. Data on a disk comes into memory here."""
 
     @abstractmethod
     def batch(self, indices: NDArray[np.int64], width: int | None = None) -> dict[str, NDArray[Any]]:
