@@ -3,7 +3,8 @@
 Shipped entries lie below `data/<kinds>/<name>.yml`. Folders named in the environment variable `LOADFLEET_CATALOGUE`
 (separated by `os.pathsep`, the first wins) are laid over them with the same layout, so that a user adds a model by
 adding one file `models/<name>.yml`. Only the files of the wanted kind are parsed, and `jsonschema` is imported only
-when an entry of such a folder is read: listing stays fast.
+when an entry of such a folder is read: listing stays fast. Models that a user brought have their entries in a store's
+own folder `catalogue`, which is looked into last.
 """
 
 from __future__ import annotations

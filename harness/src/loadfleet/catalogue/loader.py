@@ -42,19 +42,24 @@ def _refuse_duplicates(node: yaml.MappingNode) -> None:
             seen.add(key.value)
 
 
-def get(kind: str, name: str) -> Entry:
+def get(kind: str, name: str, overlay: Path | None = None) -> Entry:
     """The entry of that kind and name; only its own file is parsed.
+
+    Args:
+        kind: One of `KINDS`, singular or plural.
+        name: The file's name without .yml.
+        overlay: A folder of the same layout that is looked into last, such as that of a store.
 
     Raises:
         InputError: No such kind or entry (with the closest names), or its file is not valid.
     """
     kind = kind_of(kind)
     if _NAME.fullmatch(name):
-        for folder, shipped in _folders(kind):
+        for folder, shipped in _folders(kind, overlay):
             path = folder / f"{name}.yml"
             if path.is_file():
                 return _read(kind, path, shipped=shipped)
-    known = [path.stem for path, _ in _files(kind)]
+    known = [path.stem for path, _ in _files(kind, overlay)]
     raise InputError(f"no {kind} named {name!r} in the catalogue", fix=_advice(name, known, kind))
 
 
@@ -105,7 +110,7 @@ def matches(entry: Entry, words: Iterable[str]) -> bool:
     return all(part in exact or part in haystack for part in split)
 
 
-def _folders(kind: str) -> Iterator[tuple[Path, bool]]:
+def _folders(kind: str, last: Path | None = None) -> Iterator[tuple[Path, bool]]:
     """Folders that may hold entries of a kind, most important first, each with whether it is the shipped one."""
     for text in os.environ.get(OVERLAYS, "").split(os.pathsep):
         if not text:
@@ -115,12 +120,14 @@ def _folders(kind: str) -> Iterator[tuple[Path, bool]]:
             raise InputError(f"{OVERLAYS} names {text!r}, which is not a folder", fix=f"correct or unset {OVERLAYS}")
         yield overlay / folder_of(kind), False
     yield DATA / folder_of(kind), True
+    if last is not None:
+        yield last / folder_of(kind), False
 
 
-def _files(kind: str) -> list[tuple[Path, bool]]:
+def _files(kind: str, last: Path | None = None) -> list[tuple[Path, bool]]:
     """The files of a kind by name; of several with one name the most important."""
     found: dict[str, tuple[Path, bool]] = {}
-    for folder, shipped in _folders(kind):
+    for folder, shipped in _folders(kind, last):
         for path in folder.glob("*.yml"):
             found.setdefault(path.stem, (path, shipped))
     return [found[name] for name in sorted(found)]

@@ -16,6 +16,7 @@ from loadfleet.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from loadfleet.store import StoreEntry
 
@@ -216,9 +217,14 @@ def _select(store: Store, tags: tuple[str, ...]) -> list[StoreEntry]:
 
 def _listed(entry: StoreEntry) -> catalogue.Entry | None:
     try:
-        return catalogue.get(entry.kind, entry.name)
+        return catalogue.get(entry.kind, entry.name, _imported(entry))
     except InputError:  # removed from the catalogue since, or of an overlay that is not set now
         return None
+
+
+def _imported(entry: StoreEntry) -> Path:
+    """Where the entry's store keeps what was imported into it."""
+    return Store(entry.path.parents[2]).catalogue
 
 
 def _bare(entry: StoreEntry) -> catalogue.Entry:
@@ -233,7 +239,7 @@ def _state(entry: StoreEntry) -> str:
         return "unlisted"
     from loadfleet.store.recipe import resolve  # noqa: PLC0415
 
-    return "current" if f"sha256:{resolve(entry.kind, entry.name).digest}" == entry.digest else "old"
+    return "current" if f"sha256:{resolve(entry.kind, entry.name, _imported(entry)).digest}" == entry.digest else "old"
 
 
 def _facts(entry: StoreEntry) -> dict[str, Any]:

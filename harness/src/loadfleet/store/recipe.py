@@ -86,20 +86,25 @@ class Recipe:
         return f"{self.kind} {self.name}"
 
 
-def resolve(kind: str, name: str) -> Recipe:
-    """The recipe of a catalogue entry, its inputs resolved.
+def plain(kind: str, name: str, wanted: tuple[WantedFile, ...]) -> Recipe:
+    """The recipe of files that are taken as they are and have no catalogue entry yet."""
+    return Recipe(kind, name, _digest(wanted, None, ()), wanted, None, (), _PACKAGE)
+
+
+def resolve(kind: str, name: str, overlay: Path | None = None) -> Recipe:
+    """The recipe of a catalogue entry, its inputs resolved; `overlay` is a store's own part of the catalogue.
 
     Raises:
         InputError: No such entry, it has no artefact, or its inputs lead back to it.
     """
-    return _resolve(kind, name, ())
+    return _resolve(kind, name, (), overlay)
 
 
-def _resolve(kind: str, name: str, chain: tuple[tuple[str, str], ...]) -> Recipe:
+def _resolve(kind: str, name: str, chain: tuple[tuple[str, str], ...], overlay: Path | None) -> Recipe:
     if (kind, name) in chain:
         circle = " needs ".join(f"{each[0]} {each[1]}" for each in (*chain, (kind, name)))
         raise InputError(f"the catalogue goes in a circle: {circle}", fix="remove one of the `requires`")
-    entry = catalogue.get(kind, name)
+    entry = catalogue.get(kind, name, overlay)
     artifact = entry.data.get("artifact")
     if artifact is None:
         raise InputError(f"{entry.kind} {name} has no files to store", fix=f"add `artifact` to {entry.path}")
@@ -118,7 +123,7 @@ def _resolve(kind: str, name: str, chain: tuple[tuple[str, str], ...]) -> Recipe
     if recipe := artifact.get("build"):
         build = Build(recipe["entry_point"], recipe["version"], recipe.get("parameters", {}))
         inside = (*chain, (entry.kind, name))
-        requires = tuple(_resolve(each["kind"], each["name"], inside) for each in recipe.get("requires", ()))
+        requires = tuple(_resolve(each["kind"], each["name"], inside, overlay) for each in recipe.get("requires", ()))
     return Recipe(
         kind=entry.kind,
         name=name,

@@ -60,7 +60,7 @@ class Store:
             InputError: The catalogue has no such entry, or it has no files.
             NotReadyError: The store cannot be read.
         """
-        wanted = recipe.resolve(kind, name)
+        wanted = recipe.resolve(kind, name, self.catalogue)
         with words_for_errors(self.path):
             entry = self._read(wanted)
             return entry if entry is not None and entry.untouched() else None
@@ -80,9 +80,18 @@ class Store:
                 what was begun, and what was downloaded is continued next time.
         """
         say = report or _silent
-        wanted = recipe.resolve(kind, name)
+        wanted = recipe.resolve(kind, name, self.catalogue)
         with words_for_errors(self.path):
             return self._plan(wanted, say) if dry_run else self._ensure(wanted, say)
+
+    def obtain(self, wanted: Recipe, *, report: Report | None = None) -> StoreEntry:
+        """As `ensure`, for a recipe that the catalogue does not have (yet).
+
+        Raises:
+            NotReadyError: As `ensure`.
+        """
+        with words_for_errors(self.path):
+            return self._ensure(wanted, report or _silent)
 
     def adopt(
         self, kind: str, name: str, digest: str, folder: Path, *, source: str, report: Report | None = None
@@ -104,7 +113,7 @@ class Store:
             NotReadyError: A file is missing, too many or not the declared one; the store or disk cannot be used.
         """
         say = report or _silent
-        wanted = recipe.resolve(kind, name)
+        wanted = recipe.resolve(kind, name, self.catalogue)
         if digest != f"sha256:{wanted.digest}":
             raise InputError(
                 f"{wanted.label} has the digest {digest} there and sha256:{wanted.digest} in the catalogue here",
@@ -136,7 +145,7 @@ class Store:
             InputError: The catalogue has no such entry, or it has no files.
             NotReadyError: The store cannot be read.
         """
-        wanted = recipe.resolve(kind, name)
+        wanted = recipe.resolve(kind, name, self.catalogue)
         with words_for_errors(self.path):
             found = self._lacking(wanted)
             return list({(each.kind, each.name, file.name): (each, file) for each, file in found}.values())
@@ -179,6 +188,11 @@ class Store:
             yield from self._lacking(each)
         if wanted.build is None:
             yield from ((wanted, file) for file in wanted.files if not file.embedded)
+
+    @property
+    def catalogue(self) -> Path:
+        """Entries of what was imported into this store, laid out as the catalogue."""
+        return self.path / "catalogue"
 
     @property
     def _artifacts(self) -> Path:
