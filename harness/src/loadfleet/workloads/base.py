@@ -29,18 +29,18 @@ class Accuracy:
         value: Its value, per cent.
         values: All metrics of the workload, per cent, under the names of the official accuracy script.
         line: The line of `accuracy.txt` that MLCommons' submission checker searches, without a newline.
-        table: What else the task's own evaluation prints, above that line in `accuracy.txt`.
         samples: Distinct samples of the data set found in the log.
         total: Samples of the data set; a subset (`samples < total`) must not be judged against a target.
+        table: What else the task's own evaluation prints, above that line in `accuracy.txt`.
     """
 
     metric: str
     value: float
     values: Mapping[str, float] = field(default_factory=dict)
     line: str = ""
-    table: str = ""
     samples: int = 0
     total: int = 0
+    table: str = ""
 
     @property
     def text(self) -> str:
