@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from loadfleet import backends, catalogue
-from loadfleet.backends import ModelFile, Options
+from loadfleet.backends import ModelFile, Options, capabilities
 from loadfleet.errors import InputError, NotReadyError
 
 if TYPE_CHECKING:
@@ -112,6 +112,78 @@ def test_a_file_that_is_no_model(name: str, tmp_path: Path) -> None:
     path.write_bytes(b"\0" * 100)
     with pytest.raises(InputError, match="cannot load"):
         backends.load(name).load(ModelFile(path), Options())
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_what_was_compiled_is_kept_and_used(name: str, model: ModelFile, tmp_path: Path) -> None:
+    backend, options = backends.load(name), Options(cache=tmp_path / "compiled")
+    inputs = {"left": np.full((2, 3), 5, np.float32), "right": np.ones((2, 3), np.float32)}
+    answers = [backend.load(model, options).run(inputs)["difference"] for _ in range(2)]
+    kept = {path: path.stat() for path in (tmp_path / "compiled").rglob("*") if path.is_file() and path.stat().st_size}
+    assert kept, "nothing was kept"
+    assert all((answer == 4).all() for answer in answers)
+    backend.load(model, options)
+    assert {path: path.stat().st_mtime_ns for path in kept} == {path: seen.st_mtime_ns for path, seen in kept.items()}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_what_was_kept_and_is_damaged_is_made_again(name: str, model: ModelFile, tmp_path: Path) -> None:
+    backend, options = backends.load(name), Options(cache=tmp_path / "compiled")
+    backend.load(model, options)
+    for path in (tmp_path / "compiled").rglob("*"):
+        if path.is_file():
+            path.chmod(0o644)
+            path.write_bytes(b"\0" * path.stat().st_size)
+    inputs = {"left": np.full((2, 3), 5, np.float32), "right": np.ones((2, 3), np.float32)}
+    assert (backend.load(model, options).run(inputs)["difference"] == 4).all()
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_another_model_of_the_same_place_is_not_taken_for_it(name: str, model: ModelFile, tmp_path: Path) -> None:
+    backend, options = backends.load(name), Options(cache=tmp_path / "compiled")
+    backend.load(model, options)
+    graph = onnx.load(model.path)
+    graph.graph.node[0].op_type = "Add"
+    onnx.save(graph, model.path)
+    inputs = {"left": np.full((2, 3), 5, np.float32), "right": np.ones((2, 3), np.float32)}
+    assert (backend.load(model, options).run(inputs)["difference"] == 6).all()
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_store_that_cannot_be_written_is_done_without(name: str, model: ModelFile, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    session = backends.load(name).load(model, Options(cache=tmp_path / "file"))
+    inputs = {"left": np.full((2, 3), 5, np.float32), "right": np.ones((2, 3), np.float32)}
+    assert (session.run(inputs)["difference"] == 4).all()
+
+
+@pytest.mark.parametrize("name", [*REAL, "null"])
+def test_capabilities_are_those_of_this_machine(name: str) -> None:
+    found = backends.load(name).capabilities()
+    assert found["precisions"][0] == "fp32"
+    assert set(found["precisions"]) <= set(catalogue.get("backend", name).data["precisions"])
+    assert set(found["cpu"]) <= set(capabilities.flags())
+
+
+def test_flags_are_read_of_both_kinds_of_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "cpuinfo"
+    path.write_text("processor\t: 0\nflags\t\t: fpu amx_tile avx512_vnni amx_bf16\n")
+    assert capabilities.flags(path) == ["amx_bf16", "amx_tile", "avx512_vnni", "fpu"]
+    path.write_text("processor\t: 0\nFeatures\t: fp asimd i8mm\n")
+    assert capabilities.flags(path) == ["asimd", "fp", "i8mm"]
+    assert capabilities.flags(tmp_path / "none") == []
+    monkeypatch.setattr(capabilities, "flags", lambda: ["fp", "asimd", "i8mm"])
+    assert capabilities.cpu() == ["asimd", "i8mm"]
+    before = capabilities.fingerprint()
+    monkeypatch.setattr(capabilities, "flags", lambda: ["asimd"])
+    assert capabilities.fingerprint() != before
+    assert capabilities.cpu() == ["asimd"]
+
+
+@pytest.mark.parametrize("name", [*REAL, "null"])
+def test_a_precision_that_is_not_native_is_refused(name: str) -> None:
+    with pytest.raises(NotReadyError, match=rf"benchmark_precision is fp8, which {name} does not compute .* \(fp32"):
+        backends.load(name).check_precision("fp8")
 
 
 def test_a_device_is_checked_without_a_model() -> None:
