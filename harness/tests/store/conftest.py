@@ -24,6 +24,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Handler]]:
 
     class Fresh(Handler):
         files: ClassVar[dict[str, bytes]] = {}
+        fields: ClassVar[dict[str, dict[str, str]]] = {}
         behave: ClassVar[list[Any]] = []
         seen: ClassVar[list[tuple[str, str | None]]] = []
         headers_seen: ClassVar[list[dict[str, str]]] = []

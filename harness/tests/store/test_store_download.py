@@ -101,6 +101,73 @@ def test_a_server_that_dies_midway_is_asked_for_the_rest(
     assert server.seen == [("/data.bin", None), ("/data.bin", half), ("/data.bin", half)]
 
 
+def test_a_file_that_changed_on_the_server_is_not_glued_together(
+    store: Store, server: type[Handler], one_file: OneFile
+) -> None:
+    server.files["/data.bin"] = b"old" * 1_000_000
+    server.fields["/data.bin"] = {"ETag": '"1"'}
+    server.behave += ["die", 404]
+    one_file(url(server), with_size=False)
+    with pytest.raises(NotReadyError):
+        store.ensure("dataset", "one")
+    assert part(store).stat().st_size == 1_500_000
+    server.files["/data.bin"] = CONTENT
+    server.fields["/data.bin"] = {"ETag": '"2"'}
+    assert store.ensure("dataset", "one").file().read_bytes() == CONTENT
+    assert server.headers_seen[-1]["If-Range"] == '"1"'
+    assert len(server.seen) == 3, "the whole file came as the answer to the request for the rest"
+    assert list((store.path / "downloads").iterdir()) == []
+
+
+def test_a_server_that_ignores_if_range_is_asked_for_the_whole_file(
+    store: Store, server: type[Handler], one_file: OneFile
+) -> None:
+    server.files["/data.bin"] = CONTENT
+    server.fields["/data.bin"] = {"ETag": '"1"'}
+    server.behave += ["die", 404]
+    one_file(url(server))
+    with pytest.raises(NotReadyError):
+        store.ensure("dataset", "one")
+    origin = part(store).with_suffix(".origin")
+    origin.write_text(origin.read_text().replace('"1"', '"0"'))
+    server.behave.append("stale")
+    said: list[str] = []
+    store.ensure("dataset", "one", report=said.append)
+    assert any("has changed on the server" in line for line in said)
+
+
+def test_the_rest_from_another_address_is_asked_for_without_a_version(
+    store: Store, server: type[Handler], one_file: OneFile
+) -> None:
+    server.files.update({"/a": CONTENT, "/b": CONTENT})
+    server.fields.update({"/a": {"ETag": '"a"'}, "/b": {"ETag": '"b"'}})
+    server.behave += ["die", 404]
+    one_file(url(server, "/a"), url(server, "/b"))
+    assert store.ensure("dataset", "one").source == f"url {server.url}/b"
+    assert "If-Range" not in server.headers_seen[-1]
+    assert server.seen[-1] == ("/b", f"bytes={len(CONTENT) // 2}-")
+
+
+def test_a_web_page_instead_of_the_file_is_told(store: Store, server: type[Handler], one_file: OneFile) -> None:
+    server.files["/data.bin"] = CONTENT
+    server.behave.append("page")
+    one_file(url(server))
+    with pytest.raises(NotReadyError, match="answers with a web page instead of the file: 'Log in'"):
+        store.ensure("dataset", "one")
+    assert not part(store).exists()
+
+
+def test_a_wrong_content_length_is_told(store: Store, server: type[Handler], one_file: OneFile) -> None:
+    server.files["/data.bin"] = CONTENT
+    server.behave += ["long"] * 4
+    one_file(url(server))
+    with pytest.raises(NotReadyError, match="another file: 5,121,000 bytes instead of 5,120,000"):
+        store.ensure("dataset", "one")
+    assert visible(store) == []
+    one_file(url(server), with_size=False)
+    assert store.ensure("dataset", "one").file().read_bytes() == CONTENT, "only the checksum counts"
+
+
 def test_what_a_dying_server_gave_is_kept_for_the_next_try(
     store: Store, server: type[Handler], one_file: OneFile
 ) -> None:
@@ -215,7 +282,7 @@ def test_a_full_disk_is_refused_before_anything_is_fetched(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100, 0, 65_000_000))
     one_file(url(server))
-    with pytest.raises(NotReadyError, match=r"65\.0 MB free, 69\.1 MB are needed"):
+    with pytest.raises(NotReadyError, match=r"65\.0 MB free, 69\.1 MB are needed: 5\.1 MB for dataset one, and 64"):
         store.ensure("dataset", "one")
     assert server.seen == []
     assert visible(store) == []

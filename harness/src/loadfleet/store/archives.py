@@ -70,7 +70,7 @@ class Member:
             ArchiveError: The archive is damaged there.
         """
         pieces = []
-        with _in_words():
+        with in_words():
             while piece := self.stream.read(1 << 20):
                 pieces.append(piece)
         return b"".join(pieces)
@@ -86,7 +86,7 @@ def members(path: Path) -> Iterator[Member]:
     with path.open("rb") as stream, ExitStack() as stack:
         start = stream.read(8)
         stream.seek(0)
-        with _in_words():
+        with in_words():
             if start.startswith(_ZIPS):
                 yield from _zip(stream)
             elif start == _AR:
@@ -206,7 +206,8 @@ def _plain_name(name: str) -> str:
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
+def in_words() -> Iterator[None]:
+    """Raise ArchiveError for what reading a damaged archive raises."""
     try:
         yield
     except DAMAGE as error:

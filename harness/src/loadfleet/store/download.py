@@ -12,7 +12,6 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from loadfleet import __version__
-from loadfleet.store.guards import require_space
 from loadfleet.store.part import BrokenTransferError, Part, SourceError, WrongContentError
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ CONNECT_S = 10.0
 READ_S = 30.0
 ATTEMPTS = 4
 PAUSE_S = 1.0
+_PAGE = 65536  # bytes of a web page in which its title is looked for
 _TRY_AGAIN = {429, 500, 502, 503, 504}
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
@@ -85,8 +85,9 @@ def shown(url: str) -> str:
 
 
 def _transfer(opener: urllib.request.OpenerDirector, url: str, part: Part, offset: int) -> None:
+    known = part.origin(shown(url)) if offset else None
     try:
-        response = opener.open(_request(url, offset), timeout=CONNECT_S)
+        response = opener.open(_request(url, offset, known), timeout=CONNECT_S)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and offset:
@@ -101,12 +102,40 @@ def _transfer(opener: urllib.request.OpenerDirector, url: str, part: Part, offse
         raise SourceError(words, unreachable=True) from error
     with response:
         resume, total = _position(response, offset)
-        if total is not None:
-            require_space(part.path.parent, total - (offset if resume else 0))
+        version = _version(response)
+        if resume and None not in {known, version} and known != version:
+            part.drop()
+            raise BrokenTransferError("the file has changed on the server since an earlier attempt")
+        _refuse_page(response, url)
+        if not resume:
+            part.note_origin(shown(url), version)
         part.write(response, resume=resume, total=total)
 
 
-def _request(url: str, offset: int) -> urllib.request.Request:
+def _version(response: Any) -> str | None:
+    """What tells this version of the file from others: a strong validator (RFC 9110, 8.8), or None."""
+    etag: str | None = response.headers.get("ETag")
+    if etag and not etag.startswith("W/"):
+        return etag
+    modified: str | None = response.headers.get("Last-Modified")
+    return modified
+
+
+def _refuse_page(response: Any, url: str) -> None:
+    """Servers that want a login or lost a file often answer 200 with a page for people.
+
+    Raises:
+        SourceError: A web page came, and none was asked for.
+    """
+    kind = response.headers.get_content_type()
+    if kind != "text/html" or urllib.parse.urlsplit(url).path.endswith((".html", ".htm")):
+        return
+    title = re.search(rb"<title[^>]*>(.*?)</title>", response.read(_PAGE), re.DOTALL | re.IGNORECASE)
+    words = f": {' '.join(title[1].decode(errors='replace').split())[:80]!r}" if title else ""
+    raise SourceError(f"answers with a web page instead of the file{words}")
+
+
+def _request(url: str, offset: int, known: str | None) -> urllib.request.Request:
     parts = urllib.parse.urlsplit(url)
     request = urllib.request.Request(shown(url), headers={"User-Agent": f"loadfleet/{__version__}"})  # noqa: S310
     if parts.username is not None:  # urllib does not understand user:password@host
@@ -114,6 +143,8 @@ def _request(url: str, offset: int) -> urllib.request.Request:
         request.add_unredirected_header("Authorization", "Basic " + base64.b64encode(login.encode()).decode())
     if offset:
         request.add_header("Range", f"bytes={offset}-")
+        if known:  # answered with the whole file when that has changed
+            request.add_header("If-Range", known)
     return request
 
 

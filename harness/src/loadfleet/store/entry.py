@@ -64,6 +64,7 @@ class StoreEntry:
         created: UTC, ISO 8601 with Z.
         recipe: Entry point, version and parameters of the build; None for files taken as they are.
         requires: The entries it was built from: kind, name and digest.
+        shared: Folder of the store that its files belong to, where that is another one; they are links then.
         changed: Whether `ensure` had to do something (or, in a dry run, would have to).
     """
 
@@ -76,12 +77,18 @@ class StoreEntry:
     created: str = ""
     recipe: Mapping[str, Any] | None = None
     requires: tuple[Mapping[str, str], ...] = field(default=())
+    shared: str | None = None
     changed: bool = False
 
     @property
     def size(self) -> int:
         """Bytes of all files together."""
         return sum(record.size for record in self.files)
+
+    @property
+    def takes(self) -> int:
+        """Bytes that its removal frees here."""
+        return 0 if self.shared else self.size
 
     def file(self, name: str | None = None) -> Path:
         """The path of a file; without a name of the only one.
@@ -129,6 +136,7 @@ class StoreEntry:
                 "created": self.created,
                 "recipe": self.recipe,
                 "requires": [dict(each) for each in self.requires],
+                **({"shared": self.shared} if self.shared else {}),
             },
         )
 
@@ -154,6 +162,7 @@ class StoreEntry:
                 created=str(data["created"]),
                 recipe=data["recipe"],
                 requires=tuple(data["requires"]),
+                shared=data.get("shared"),
             )
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None

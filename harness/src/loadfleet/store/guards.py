@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_MARGIN = 64 * 10**6  # bytes left for everybody else
+MARGIN = 64 * 10**6  # bytes left for everybody else
 _ADVICE = {
     errno.EACCES: "make the folder writable for this user, or choose another store_path",
     errno.EPERM: "make the folder writable for this user, or choose another store_path",
@@ -27,8 +27,10 @@ _ADVICE = {
 
 
 @contextmanager
-def exclusive(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+def exclusive(path: Path, waiting: Callable[[], None] | None) -> Iterator[bool]:
     """Hold a lock file against other processes and threads; `waiting` is called once when somebody else has it.
+
+    Without `waiting` nobody waits: the block is told whether it has the lock.
 
     The kernel frees the lock when its holder dies, so there is no stale lock; the file stays, since removing it would
     let two processes lock two files of one name.
@@ -38,9 +40,12 @@ def exclusive(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if waiting is None:
+                yield False
+                return
             waiting()
             fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+        yield True
 
 
 def require_space(folder: Path, needed: int) -> None:
@@ -50,9 +55,9 @@ def require_space(folder: Path, needed: int) -> None:
         NotReadyError: The file system of `folder` has fewer free bytes than needed, with a margin.
     """
     free = shutil.disk_usage(folder).free
-    if free < needed + _MARGIN:
+    if free < needed + MARGIN:
         raise NotReadyError(
-            f"{folder} has {megabytes(free)} free, {megabytes(needed + _MARGIN)} are needed",
+            f"{folder} has {megabytes(free)} free, {megabytes(needed + MARGIN)} are needed",
             fix=_ADVICE[errno.ENOSPC],
         )
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from loadfleet import files
 from loadfleet.store import archives, download
-from loadfleet.store.guards import exclusive, require_space
+from loadfleet.store.guards import exclusive
 from loadfleet.store.part import Part, SourceError
 
 if TYPE_CHECKING:
@@ -39,12 +39,14 @@ class Packages:
         downloads: Folder for partial downloads.
         locks: Folder for locks.
         report: Told what is going on.
+        room: Told how many bytes will be written; raises when there is no room for them.
     """
 
-    def __init__(self, downloads: Path, locks: Path, report: Report) -> None:
+    def __init__(self, downloads: Path, locks: Path, report: Report, room: Callable[[int], None]) -> None:
         self._downloads = downloads
         self._locks = locks
         self._report = report
+        self._room = room
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._have: dict[str, Path] = {}
 
@@ -86,13 +88,16 @@ class Packages:
     def _download(self, source: Mapping[str, Any], folder: Path) -> Path:
         """An archive from its address, continued where an earlier attempt ended."""
         wanted = source["sha256"]
-        part = Part(self._downloads / f"{wanted}.part", ("sha256", wanted), source.get("size"), self._report)
+        part = Part(
+            self._downloads / f"{wanted}.part", ("sha256", wanted), source.get("size"), self._report, self._room
+        )
         with exclusive(
             self._locks / f"{wanted}.lock", lambda: self._report("  waiting for another process that downloads it")
         ):
             if not part.finished():
                 download.fetch(source["url"], part, self._report)
-            return part.path.rename(folder / "archive")
+            part.move(folder / "archive")
+        return folder / "archive"
 
     def _remove_stale(self) -> None:
         """Folders of processes that were killed; a day is longer than any download."""
@@ -211,7 +216,6 @@ def extract(archive: Path, member: str, part: Part) -> None:
                 continue
             if not found.plain:
                 raise SourceError(f"{member} in {archive.name} is {found.what}, not a plain file")
-            require_space(part.path.parent, found.size)
             part.write(found.stream, total=found.size)
             return
     except (archives.ArchiveError, *archives.DAMAGE) as error:

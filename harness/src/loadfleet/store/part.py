@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from loadfleet.store.entry import Report
@@ -49,13 +51,23 @@ class Part:
         path: Where it lies; may exist from an earlier attempt.
         checksum: Algorithm and hexadecimal value that the whole file must have.
         size: Bytes of the whole file, where known.
+        report: Told how far it is.
+        room: Told how many bytes will be written, as soon as that is known; raises when there is no room for them.
     """
 
-    def __init__(self, path: Path, checksum: tuple[str, str], size: int | None, report: Report) -> None:
+    def __init__(
+        self,
+        path: Path,
+        checksum: tuple[str, str],
+        size: int | None,
+        report: Report,
+        room: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self.path = path
         self.algorithm, self.expected = checksum
         self.size = size
         self._report = report
+        self._room = room
 
     @property
     def offset(self) -> int:
@@ -74,6 +86,31 @@ class Part:
 
     def drop(self) -> None:
         self.path.unlink(missing_ok=True)
+        self._origin.unlink(missing_ok=True)
+
+    @property
+    def _origin(self) -> Path:
+        return self.path.with_suffix(".origin")
+
+    def origin(self, url: str) -> str | None:
+        """The version of what is there, as the server of `url` named it; None when it came from elsewhere."""
+        try:
+            kept = self._origin.read_text(encoding="utf-8").splitlines()
+        except (FileNotFoundError, UnicodeDecodeError):
+            return None
+        return kept[1] if len(kept) == 2 and kept[0] == url else None
+
+    def note_origin(self, url: str, version: str | None) -> None:
+        """Remember which version comes from where, so that no other one is appended to it."""
+        if version:
+            self._origin.write_text(f"{url}\n{version}\n", encoding="utf-8")
+        else:
+            self._origin.unlink(missing_ok=True)
+
+    def move(self, place: Path) -> None:
+        """Put the finished file where it belongs."""
+        shutil.move(self.path, place)
+        self._origin.unlink(missing_ok=True)
 
     def write(self, stream: Readable, *, resume: bool = False, total: int | None = None) -> None:
         """Take a stream to its end, then verify the whole file.
@@ -84,6 +121,7 @@ class Part:
             total: Bytes of the whole file as the source announces them; used when `size` is unknown.
 
         Raises:
+            NotReadyError: There is no room for it.
             BrokenTransferError: The stream ended early or failed.
             WrongContentError: Size or digest are wrong.
             OSError: The disk is full or not writable.
@@ -91,6 +129,8 @@ class Part:
         if None not in {self.size, total} and total != self.size:
             raise WrongContentError(f"another file: {total:,} bytes instead of {self.size:,}")
         expected = self.size if self.size is not None else total
+        if expected is not None:
+            self._room(expected - (self.offset if resume else 0))
         digest = self._digest()
         with self.path.open("ab" if resume else "wb") as output:
             if resume:
@@ -110,7 +150,7 @@ class Part:
                     self._report(f"  {count / 1e6:,.0f} MB{share}, {rate:.1f} MB/s")
             output.flush()
             os.fsync(output.fileno())
-        if expected is not None and count < expected:
+        if expected is not None and count < expected and digest.hexdigest() != self.expected:
             raise BrokenTransferError(f"ended after {count:,} of {expected:,} bytes")
         if expected is not None and count > expected:
             self.drop()

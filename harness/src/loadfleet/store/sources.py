@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from loadfleet.store.part import Part, SourceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from loadfleet.store.elsewhere import Elsewhere
     from loadfleet.store.entry import Report
     from loadfleet.store.packages import Packages
     from loadfleet.store.recipe import Recipe, WantedFile
@@ -44,14 +46,23 @@ class Sources:
         mirrors: Folders or URLs (file, http, https) that hold files under their checksum or their name.
         supplied: File or folder on this host by the name of an entry, or by `NAME/FILE` for one of several files.
         offline: Never use the network.
+        elsewhere: Folders of other tools that may have a file.
         packages: Where packages and archives are kept during one `ensure`.
     """
 
     def __init__(
-        self, mirrors: Sequence[str], supplied: Mapping[str, str], *, offline: bool, packages: Packages, report: Report
+        self,
+        mirrors: Sequence[str],
+        supplied: Mapping[str, str],
+        *,
+        elsewhere: Elsewhere,
+        offline: bool,
+        packages: Packages,
+        report: Report,
     ) -> None:
         self._mirrors = mirrors
         self._supplied = supplied
+        self._elsewhere = elsewhere
         self._offline = offline
         self._packages = packages
         self._report = report
@@ -88,6 +99,9 @@ class Sources:
                 yield self._supply(Path(self._supplied[key]).expanduser(), file)
         for mirror in self._mirrors:
             yield Source(f"mirror {download.shown(mirror)}", self._mirror(mirror, file))
+        if not file.embedded:
+            for path in self._elsewhere.candidates(file):
+                yield Source(f"found {path}", functools.partial(_copy, path))
         for source in file.sources:
             yield self._declared(source, recipe.embedded)
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import datetime
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadfleet import files
 from loadfleet.errors import InputError
-from loadfleet.store import adopted, builds, recipe
-from loadfleet.store.entry import FileRecord, Report, StoreEntry
-from loadfleet.store.guards import exclusive, megabytes, require_space, words_for_errors
+from loadfleet.store import adopted, builds, pins, recipe, shared, usage
+from loadfleet.store.entry import ENTRY_FILE, FileRecord, Report, StoreEntry
+from loadfleet.store.guards import exclusive, megabytes, words_for_errors
 from loadfleet.store.part import Part
+from loadfleet.store.room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from loadfleet.store.recipe import Recipe, WantedFile
     from loadfleet.store.sources import Sources
@@ -37,7 +38,10 @@ class Store:
         path: `store_path` of the host.
         mirrors: Folders or URLs that are asked before the catalogue's own sources.
         supplied: Files that the operator has, by the name of their entry (or `NAME/FILE`): asked before the mirrors.
+        shared: Folders of stores that are only read: their entries are used in place, before anything is fetched.
+        elsewhere: Folders of other tools in which wanted files are looked for; those of CM, MLC and CK without.
         offline: Never use the network.
+        quota: Most bytes that artefacts and downloads may take.
     """
 
     def __init__(
@@ -46,9 +50,15 @@ class Store:
         mirrors: Sequence[str] = (),
         *,
         supplied: Mapping[str, str] | None = None,
+        shared: Sequence[Path | str] = (),
+        elsewhere: Sequence[Path] | None = None,
         offline: bool = False,
+        quota: int | None = None,
     ) -> None:
         self.path = Path(path).expanduser().absolute()
+        self.shared = tuple(Path(each).expanduser().absolute() for each in shared)
+        self._elsewhere = elsewhere
+        self._room = Room(self.path, quota, self.used, self._removable)
         self.mirrors = tuple(str(mirror) for mirror in mirrors)
         self.supplied = dict(supplied or {})
         self.offline = offline
@@ -82,16 +92,23 @@ class Store:
         say = report or _silent
         wanted = recipe.resolve(kind, name, self.catalogue)
         with words_for_errors(self.path):
-            return self._plan(wanted, say) if dry_run else self._ensure(wanted, say)
+            return self._plan(wanted, say) if dry_run else self._stamped(self._ensure(wanted, say))
 
-    def obtain(self, wanted: Recipe, *, report: Report | None = None) -> StoreEntry:
+    def obtain(self, wanted: Recipe, *, dry_run: bool = False, report: Report | None = None) -> StoreEntry:
         """As `ensure`, for a recipe that the catalogue does not have (yet).
 
         Raises:
             NotReadyError: As `ensure`.
         """
         with words_for_errors(self.path):
-            return self._ensure(wanted, report or _silent)
+            say = report or _silent
+            return self._plan(wanted, say) if dry_run else self._stamped(self._ensure(wanted, say))
+
+    def _stamped(self, entry: StoreEntry) -> StoreEntry:
+        """Note when an entry was last wanted; a store that is mounted read-only keeps no track."""
+        with suppress(OSError):
+            os.utime(entry.path / ENTRY_FILE)
+        return entry
 
     def adopt(
         self, kind: str, name: str, digest: str, folder: Path, *, source: str, report: Report | None = None
@@ -161,6 +178,69 @@ class Store:
             found = [StoreEntry.read(folder) for folder in folders if not folder.name.startswith(".")]
             return [entry for entry in found if entry is not None]
 
+    def used(self) -> int:
+        """Bytes that entries and partial downloads take here.
+
+        Raises:
+            NotReadyError: The store cannot be read.
+        """
+        return sum(entry.takes for entry in self.entries()) + sum(size for _, size in self.partial())
+
+    def partial(self) -> list[tuple[Path, int]]:
+        """What interrupted downloads left, with its bytes; continued when the same file is wanted again.
+
+        Raises:
+            NotReadyError: The store cannot be read.
+        """
+        with words_for_errors(self.path):
+            return [(path, path.stat().st_size) for path in sorted(self._downloads.glob("*.part"))]
+
+    def drop_partial(self) -> list[tuple[Path, int]]:
+        """Remove what interrupted downloads left, but not what a process is downloading now; what was removed.
+
+        Raises:
+            NotReadyError: The store cannot be written.
+        """
+        removed = []
+        with words_for_errors(self.path):
+            for path, size in self.partial():
+                with exclusive(self.path / "locks" / f"{path.stem}.lock", None) as mine:
+                    if mine:
+                        Part(path, ("sha256", path.stem), None, _silent).drop()
+                        removed.append((path, size))
+        return removed
+
+    def use(self) -> dict[Path, usage.Use]:
+        """Who uses each entry, by its folder.
+
+        Raises:
+            NotReadyError: The store cannot be read.
+        """
+        with words_for_errors(self.path):
+            return usage.of(self.path, self.entries())
+
+    def pinned(self, entry: StoreEntry) -> bool:
+        """Whether nobody should remove an entry by accident."""
+        return pins.pinned(self.path, entry)
+
+    def pin(self, entry: StoreEntry) -> bool:
+        """Keep an entry from being removed by accident; whether it was not pinned before.
+
+        Raises:
+            NotReadyError: The store cannot be written.
+        """
+        with words_for_errors(self.path):
+            return pins.pin(self.path, entry)
+
+    def unpin(self, entry: StoreEntry) -> bool:
+        """Take the pin away; whether there was one.
+
+        Raises:
+            NotReadyError: The store cannot be written.
+        """
+        with words_for_errors(self.path):
+            return pins.unpin(self.path, entry)
+
     def verify(self, entry: StoreEntry) -> list[str]:
         """Hash the files of an entry; what is wrong with them, in words.
 
@@ -179,10 +259,27 @@ class Store:
         with words_for_errors(self.path), self._lock(f"{entry.kind}-{entry.path.name}", _silent):
             if entry.path.is_dir():
                 _discard(entry.path)
+            pins.unpin(self.path, entry)
+
+    def _removable(self) -> list[usage.Removable]:
+        """Entries that take room and that neither a pin nor a run that goes on keeps, longest unused first."""
+        use = self.use()
+        found = [
+            entry
+            for entry in self.entries()
+            if entry.takes and not self.pinned(entry) and not usage.running(self.path, use[entry.path])
+        ]
+        found.sort(key=lambda entry: use[entry.path].last)
+        return [
+            usage.Removable(f"{each.kind} {each.name}", each.takes, f"last used {use[each.path].last:%Y-%m-%d}")
+            for each in found
+        ]
 
     def _lacking(self, wanted: Recipe) -> Iterator[tuple[Recipe, WantedFile]]:
         entry = self._read(wanted)
         if entry is not None and (entry.untouched() or not entry.problems()):
+            return
+        if self._in_shared(wanted, _silent) is not None:
             return
         for each in wanted.requires:
             yield from self._lacking(each)
@@ -232,7 +329,39 @@ class Store:
             entry = self._read(wanted)  # another process may have made it while we waited
             if entry is not None and (entry.untouched() or self._rescued(entry, report)):
                 return entry
+            if (found := self._in_shared(wanted, report)) is not None:
+                return self._link(wanted, found, report)
             return self._make(wanted, report)
+
+    def _in_shared(self, wanted: Recipe, report: Report) -> StoreEntry | None:
+        """The entry of a recipe in the first of the shared stores that has a good one."""
+        for each in self.shared:
+            if each == self.path:
+                continue
+            try:
+                entry = Store(each)._read(wanted)
+                if entry is not None and shared.usable(entry, report):
+                    return entry
+                words = "" if each.is_dir() else "it is no folder"
+            except OSError as error:
+                words = f"{error.filename or ''}: {error.strerror}"
+            if words:
+                report(f"{wanted.label}: the shared store {each} is not used: {words}")
+        return None
+
+    def _link(self, wanted: Recipe, found: StoreEntry, report: Report) -> StoreEntry:
+        """An entry whose files stay where they are."""
+        owner = found.path.parents[2]
+        with self._staged(wanted) as staging:
+            entry = replace(
+                self._entry(wanted, shared.link(found, staging), f"shared store {owner}"),
+                recipe=found.recipe,
+                requires=found.requires,
+                shared=str(owner),
+            )
+            _publish(entry, staging)
+        report(f"{wanted.label}: {megabytes(entry.size)} used in place, in {found.path}")
+        return entry
 
     def _rescued(self, entry: StoreEntry, report: Report) -> bool:
         """Whether an entry whose files look touched has the right content all the same (a copied store)."""
@@ -246,7 +375,19 @@ class Store:
             report(f"{entry.kind} {entry.name}: right, but that cannot be noted: {error.strerror}")
         return True
 
+    def _needs(self, wanted: Recipe) -> int:
+        """Bytes that are still to be written for an entry and what it is made of, as far as the catalogue says."""
+        entry = self._read(wanted)
+        if entry is not None and entry.untouched():
+            return 0
+        if wanted.build is None:
+            parts = [self._part(file, wanted, _silent) for file in wanted.files]
+            return sum(max(0, (part.size or 0) - part.offset) for part in parts)
+        own = sum(file.size or 0 for file in wanted.files)
+        return own + sum(self._needs(each) for each in wanted.requires)
+
     def _make(self, wanted: Recipe, report: Report) -> StoreEntry:
+        self._room.require(self._needs(wanted), wanted.label)
         for each in wanted.requires:
             self._ensure(each, report)
         self._downloads.mkdir(parents=True, exist_ok=True)
@@ -256,7 +397,6 @@ class Store:
             else:
                 source = f"build {wanted.build.entry_point} version {wanted.build.version}"
                 report(f"{wanted.label}: {source}")
-                require_space(staging, sum(file.size or 0 for file in wanted.files))
                 inputs = {each.name: self._folder(each) for each in wanted.requires}
                 records = builds.run(wanted, wanted.build, inputs, staging)
             entry = self._entry(wanted, records, source)
@@ -297,28 +437,40 @@ class Store:
 
     def _collect(self, wanted: Recipe, staging: Path, report: Report) -> tuple[tuple[FileRecord, ...], str]:
         """Fetch every file into the staging folder; their records and where they came from."""
-        parts = [self._part(file, report) for file in wanted.files]
-        require_space(staging, sum(max(0, (part.size or 0) - part.offset) for part in parts))
+        parts = [self._part(file, wanted, report) for file in wanted.files]
         labels = []
-        with self._sources(report) as sources:
+        with self._sources(wanted, report) as sources:
             for file, part in zip(wanted.files, parts, strict=True):
                 with self._lock(part.path.stem, report):
                     labels.append(sources.fetch(wanted, file, part))
-                    shutil.move(part.path, staging / file.name)
+                    part.move(staging / file.name)
         records = tuple(FileRecord.of(staging, file.name, file.sha256) for file in wanted.files)
         return records, "; ".join(dict.fromkeys(labels))
 
     @contextmanager
-    def _sources(self, report: Report) -> Iterator[Sources]:
+    def _sources(self, wanted: Recipe, report: Report) -> Iterator[Sources]:
         # HTTP, TLS and archives are slow to import, and most calls find everything here
+        from loadfleet.store.elsewhere import Elsewhere, caches  # noqa: PLC0415
         from loadfleet.store.packages import Packages  # noqa: PLC0415
         from loadfleet.store.sources import Sources  # noqa: PLC0415
 
-        with Packages(self._downloads, self.path / "locks", report) as packages:
-            yield Sources(self.mirrors, self.supplied, offline=self.offline, packages=packages, report=report)
+        elsewhere = Elsewhere(caches() if self._elsewhere is None else self._elsewhere)
+        with Packages(self._downloads, self.path / "locks", report, self._room_for(wanted)) as packages:
+            yield Sources(
+                self.mirrors,
+                self.supplied,
+                elsewhere=elsewhere,
+                offline=self.offline,
+                packages=packages,
+                report=report,
+            )
 
-    def _part(self, file: WantedFile, report: Report) -> Part:
-        return Part(self._downloads / f"{file.checksum[1]}.part", file.checksum, file.size, report)
+    def _room_for(self, wanted: Recipe) -> Callable[[int], None]:
+        return lambda needed: self._room.require(needed, wanted.label)
+
+    def _part(self, file: WantedFile, wanted: Recipe, report: Report) -> Part:
+        path = self._downloads / f"{file.checksum[1]}.part"
+        return Part(path, file.checksum, file.size, report, self._room_for(wanted))
 
     def _plan(self, wanted: Recipe, report: Report) -> StoreEntry:
         """What `_ensure` would do, told and returned; nothing is written, nothing hashed."""
@@ -330,10 +482,14 @@ class Store:
                 f"{wanted.label}: files look changed since they were verified; would hash them, make it again if wrong"
             )
             return replace(entry, changed=True)
+        if (found := self._in_shared(wanted, report)) is not None:
+            owner = found.path.parents[2]
+            report(f"{wanted.label}: would use {found.path} in place")
+            return replace(found, path=self._folder(wanted), source=f"shared store {owner}", files=(), changed=True)
         for each in wanted.requires:
             self._plan(each, report)
         if wanted.build is None:
-            with self._sources(report) as sources:
+            with self._sources(wanted, report) as sources:
                 labels = [[source.label for source in sources.of(wanted, file)] for file in wanted.files]
             for file, names in zip(wanted.files, labels, strict=True):
                 size = f" ({megabytes(file.size)})" if file.size is not None else ""
@@ -349,7 +505,7 @@ class Store:
 
 def _publish(entry: StoreEntry, staging: Path) -> None:
     """Make a staging folder the entry's folder, in one rename, after everything in it has reached the disk."""
-    for record in entry.files:
+    for record in entry.files if entry.shared is None else ():
         (staging / record.name).chmod(0o444)
         with (staging / record.name).open("rb") as stream:
             os.fsync(stream.fileno())
