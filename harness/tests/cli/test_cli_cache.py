@@ -4,12 +4,14 @@ import hashlib
 import json
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from loadfleet.cell.process import record
 from loadfleet.cli import cli, main
 from loadfleet.errors import BadResultError, InputError, LoadfleetError, NotReadyError
 from loadfleet.store import Store
@@ -114,9 +116,10 @@ def test_ensure_of_something_unknown(arguments: tuple[str, ...], kind: type[Load
 @pytest.mark.usefixtures("both")
 def test_show_lists_name_size_age_digest_and_source(store: Store) -> None:
     header, *rows = run("show").stdout.splitlines()
-    assert header.split() == ["KIND", "NAME", "SIZE", "AGE", "STATE", "DIGEST", "SOURCE"]
+    columns = "KIND NAME SIZE AGE LAST USED STATE USED BY DIGEST SOURCE"
+    assert header.split() == columns.split()
     digest = hashlib.sha256(b"first content").hexdigest()[:12]
-    assert rows[0].split() == ["dataset", "first", "13", "B", "now", "current", digest, "embedded", "first.bin"]
+    assert rows[0].split() == f"dataset first 13 B now now current - {digest} embedded first.bin".split()
     assert len(rows) == 2
     answer = json.loads(run("show", "second", "--json").stdout)
     assert [row["name"] for row in answer["entries"]] == ["second"]
@@ -209,6 +212,126 @@ def test_rm_of_everything_must_be_said(store: Store) -> None:
     assert len(store.entries()) == 2
     assert run("rm", "--all", "--yes").exit_code == 0
     assert store.entries() == []
+
+
+def running(store: Store, run_id: str, name: str, pid: int | None) -> None:
+    """A run that read a data set, and whose agent is the given process."""
+    found = store.find("dataset", name)
+    assert found is not None
+    folder = store.path / "runs" / run_id
+    folder.mkdir(parents=True)
+    cell = {"dataset": {"name": name, "digest": found.digest}, "model": {"name": "m", "digest": "sha256:0"}}
+    (folder / "plan.json").write_text(json.dumps({"cells": [cell]}))
+    if pid:
+        record(folder / "agent.pid", pid)
+
+
+@pytest.mark.usefixtures("both")
+def test_show_tells_pins_and_runs(store: Store) -> None:
+    running(store, "20260102T030405Z-bert-00aa", "first", None)
+    assert run("pin", "first").stdout == "dataset first: pinned\n"
+    assert run("pin", "first").stdout == "dataset first: already pinned\n"
+    _, row, _ = run("show").stdout.splitlines()
+    assert "current, pinned  1 run  " in row
+    answer = json.loads(run("show", "first", "--json").stdout)["entries"][0]
+    assert (answer["pinned"], answer["takes"]) == (True, 13)
+    assert answer["used_by"] == {"runs": ["20260102T030405Z-bert-00aa"], "entries": []}
+    assert json.loads(run("unpin", "first", "--json").stdout)["entries"][0]["changed"] is True
+    assert json.loads(run("show", "first", "--json").stdout)["entries"][0]["pinned"] is False
+    assert isinstance(error_of("pin", "nothing"), InputError)
+
+
+@pytest.mark.usefixtures("both")
+def test_rm_keeps_what_is_pinned_or_in_use(store: Store) -> None:
+    run("pin", "first")
+    running(store, "20260102T030405Z-bert-00aa", "second", os.getpid())
+    error = error_of("rm", "--all", "--yes")
+    assert isinstance(error, InputError)
+    assert "dataset first is pinned; dataset second is in use by the run 20260102T030405Z-bert-00aa" in error.message
+    assert "would remove dataset first" in run("rm", "--all", "--even-pinned", "--dry-run").stdout
+    answer = json.loads(run("rm", "--all", "--even-pinned", "--yes", "--json").stdout)
+    assert [each["name"] for each in answer["removed"]] == ["first"]
+    assert [each["reason"] for each in answer["kept"]] == ["in use by the run 20260102T030405Z-bert-00aa"]
+    assert answer["freed"] == 13
+    assert [entry.name for entry in store.entries()] == ["second"]
+
+
+@pytest.mark.usefixtures("both")
+def test_rm_of_what_nobody_has_used_for_long(store: Store) -> None:
+    found = store.find("dataset", "first")
+    assert found is not None
+    then = time.time() - 86400 * 31
+    os.utime(found.path / "entry.json", (then, then))
+    assert "nothing in" in run("rm", "--older-than", "32d", "--yes").stderr
+    assert run("rm", "--older-than", "30d", "--yes").exit_code == 0
+    assert [entry.name for entry in store.entries()] == ["second"]
+    for text in ("soon", "30", "-1d", "9999999999d"):
+        error = error_of("rm", "--older-than", text)
+        assert isinstance(error, InputError)
+        assert "30d" in error.fix
+
+
+def test_rm_of_interrupted_downloads(store: Store) -> None:
+    (store.path / "downloads").mkdir(parents=True)
+    left = store.path / "downloads" / f"{'a' * 64}.part"
+    left.write_bytes(b"12345")
+    assert "5 B of interrupted downloads" in run("show").stderr
+    assert f"would remove what is there of a download, 5 B, {left}" in run("rm", "--downloads", "--dry-run").stdout
+    assert json.loads(run("rm", "--downloads", "--yes", "--json").stdout)["freed"] == 5
+    assert not left.exists()
+
+
+def test_ensure_pins_and_knows_a_quota(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOADFLEET_STORE_QUOTA", "10B")
+    assert "store_quota lets" in error_of("ensure", "dataset", "first").message
+    monkeypatch.setenv("LOADFLEET_STORE_QUOTA", "1kB")
+    assert json.loads(run("ensure", "dataset", "first", "--json").stdout)["changed"] is True
+    for dry_run in (["--dry-run"], []):
+        assert json.loads(run("ensure", "dataset", "first", "--pin", *dry_run, "--json").stdout)["changed"] is True
+    assert json.loads(run("ensure", "dataset", "first", "--pin", "--json").stdout)["changed"] is False
+    assert store.pinned(store.entries()[0])
+    assert isinstance(error_of("ensure", "dataset", "first", "--quota", "much"), InputError)
+
+
+@pytest.mark.usefixtures("both")
+def test_ensure_uses_shared_stores(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOADFLEET_SHARED_STORE", f"{tmp_path}/absent{os.pathsep}{store.path}")
+    monkeypatch.setenv("LOADFLEET_STORE", str(tmp_path / "other"))
+    assert json.loads(run("ensure", "dataset", "first", "--json").stdout)["source"] == f"shared store {store.path}"
+    assert "current, shared" in run("show").stdout
+    answer = json.loads(run("show", "--json").stdout)
+    assert (answer["size"], answer["takes"], answer["entries"][0]["shared"]) == (13, 0, str(store.path))
+
+
+def test_adopt_takes_what_other_tools_have(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CM_REPOS", "MLC_REPOS", "CK_TOOLS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path)
+    assert "no cache of CM, MLC or CK" in error_of("adopt").message
+    assert "is no folder" in error_of("adopt", str(tmp_path / "absent")).message
+    for kind, content in {"right": b"third", "wrong": b"other", "half": b"more"}.items():
+        digest = hashlib.sha256(b"third" if kind == "wrong" else content).hexdigest()
+        file = {"name": f"{kind}.bin", "sha256": digest, "size": len(content) + (kind == "wrong"), "sources": []}
+        files = [file, {**file, "name": "absent.bin", "size": 77}] if kind == "half" else [file]
+        if kind == "wrong":
+            file["size"] = 6
+        data = {"name": kind, "title": kind, "licence": "MIT", "artifact": {"files": files}}
+        (tmp_path / "catalogue" / "datasets" / f"{kind}.yml").write_text(yaml.safe_dump(data))
+    cache = tmp_path / "MLC/repos/local/cache/get-dataset-x_1"
+    cache.mkdir(parents=True)
+    for name, content in {"a": b"third", "b": b"wrong!", "c": b"more"}.items():
+        (cache / name).write_bytes(content)
+    planned = json.loads(run("adopt", "--dry-run", "--json").stdout)["entries"]
+    assert {each["name"]: each["adopted"] for each in planned} == {"right": False, "wrong": False, "half": False}
+    assert store.entries() == []
+    result = run("adopt", str(cache))
+    assert result.exit_code == 0
+    lines = dict(line.split(": ", 1) for line in result.stdout.splitlines())
+    assert lines["dataset right"] == f"found {cache}/a"
+    assert lines["dataset half"] == "absent.bin not found"
+    assert lines["dataset wrong"].startswith("not taken: no source has wrong.bin")
+    assert [entry.name for entry in store.entries()] == ["right"]
+    assert "right" not in run("adopt", str(cache)).stdout
 
 
 @pytest.mark.usefixtures("both")

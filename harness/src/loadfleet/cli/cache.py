@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loadfleet import catalogue
-from loadfleet.cli import echo_json
+from loadfleet.cli import _import, echo_json
 from loadfleet.cli.table import age, aligned, size
 from loadfleet.errors import BadResultError, InputError, NotReadyError
-from loadfleet.store import Store
+from loadfleet.store import Store, removal, room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from loadfleet.store import StoreEntry
+    from loadfleet.store.usage import Use
 
 DEFAULT_STORE = "~/.cache/loadfleet"
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -46,6 +47,9 @@ def command() -> None:
     """Verified models and data sets on this host."""
 
 
+command.add_command(_import.command)
+
+
 @command.command()
 @click.argument("kind")
 @click.argument("name")
@@ -57,6 +61,24 @@ def command() -> None:
     metavar="NAME=PATH",
     help="File or folder that holds what you supply for the entry NAME (or NAME/FILE); may be repeated.",
 )
+@click.option(
+    "--shared-store",
+    "shared",
+    multiple=True,
+    type=click.Path(),
+    envvar="LOADFLEET_SHARED_STORE",
+    show_envvar=True,
+    help="Store that is only read, such as one that hosts share: its entries are used in place; may be repeated.",
+)
+@click.option(
+    "--quota",
+    default="",
+    envvar="LOADFLEET_STORE_QUOTA",
+    show_envvar=True,
+    metavar="SIZE",
+    help="Most that models, data sets and downloads may take, as in 200GB.",
+)
+@click.option("--pin", "pinned", is_flag=True, help="Pin the entry, so that nobody removes it by accident.")
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @_store_option
@@ -66,18 +88,33 @@ def ensure(
     name: str,
     mirrors: tuple[str, ...],
     supplied: tuple[str, ...],
+    shared: tuple[str, ...],
+    quota: str,
     store_path: str,
     *,
+    pinned: bool,
     offline: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Have an entry: fetch or build it unless it is here, and verify it."""
-    store = Store(store_path, mirrors=mirrors, supplied=_pairs(supplied), offline=offline)
-    entry = store.ensure(kind, name, dry_run=dry_run, report=lambda line: click.echo(line, err=True))
+    store = Store(
+        store_path,
+        mirrors=mirrors,
+        supplied=_pairs(supplied),
+        shared=shared,
+        offline=offline,
+        quota=room.parse(quota),
+    )
+    entry = store.ensure(kind, name, dry_run=dry_run, report=_say)
+    changed = entry.changed
+    if pinned and not store.pinned(entry):
+        changed = True
+        if not dry_run:
+            store.pin(entry)
     if as_json:
         lacks = {"lacks": _lacking(store, kind, name)} if dry_run else {}
-        echo_json({**_facts(entry), "changed": entry.changed, "dry_run": dry_run, **lacks})
+        echo_json({**_facts(entry), "changed": changed, "dry_run": dry_run, **lacks})
     else:
         click.echo(entry.path)
 
@@ -87,18 +124,25 @@ def ensure(
 @_store_option
 @_JSON
 def show(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
-    """List what the store holds, or what of it all TAGS fit."""
+    """List what the store holds, or what of it all TAGS fit, and who uses it."""
     store = Store(store_path)
-    found = _select(store, tags)
+    use = store.use()
+    found = [entry for entry in _select(store, tags) if entry.path in use]
+    left = sum(count for _, count in store.partial())
+    takes = sum(entry.takes for entry in found)
     if as_json:
-        rows = [{**_facts(entry), "created": entry.created, "state": _state(entry)} for entry in found]
-        echo_json({"store": str(store.path), "entries": rows, "size": sum(entry.size for entry in found)})
+        rows = [{**_facts(entry), **_story(store, entry, use[entry.path])} for entry in found]
+        size_of = sum(entry.size for entry in found)
+        echo_json({"store": str(store.path), "entries": rows, "size": size_of, "takes": takes, "partial": left})
         return
     if not found:
         click.echo(f"nothing in {store.path}" + (f" fits {' '.join(tags)}" if tags else ""), err=True)
-        return
-    click.echo(aligned(("KIND", "NAME", "SIZE", "AGE", "STATE", "DIGEST", "SOURCE"), [_line(each) for each in found]))
-    click.echo(f"{size(sum(entry.size for entry in found))} in {store.path}", err=True)
+    else:
+        header = ("KIND", "NAME", "SIZE", "AGE", "LAST USED", "STATE", "USED BY", "DIGEST", "SOURCE")
+        click.echo(aligned(header, [_line(store, each, use[each.path]) for each in found]))
+        click.echo(f"{size(takes)} in {store.path}", err=True)
+    if left:
+        click.echo(f"{size(left)} of interrupted downloads: `loadfleet cache rm --downloads` removes them", err=True)
 
 
 @command.command()
@@ -128,34 +172,133 @@ def find(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
 
 @command.command()
 @click.argument("tags", nargs=-1)
+@click.option("--older-than", metavar="AGE", help="Only what nobody has used for so long: 30d, 12h or 2w.")
 @click.option("--all", "everything", is_flag=True, help="Needed to remove everything, when no TAGS are given.")
+@click.option("--even-pinned", is_flag=True, help="Also entries that are pinned.")
+@click.option("--downloads", is_flag=True, help="Also what interrupted downloads left.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @_store_option
 @_JSON
-def rm(tags: tuple[str, ...], store_path: str, *, everything: bool, yes: bool, dry_run: bool, as_json: bool) -> None:
-    """Remove the entries that all TAGS fit."""
-    if not tags and not everything:
-        raise InputError("nothing named to remove", fix="name tags (see `loadfleet cache show`), or give --all")
-    store = Store(store_path)
-    found = _select(store, tags)
+def rm(
+    tags: tuple[str, ...],
+    older_than: str | None,
+    store_path: str,
+    *,
+    everything: bool,
+    even_pinned: bool,
+    downloads: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Remove the entries that all TAGS fit; pinned ones and those that a run is using are kept."""
+    if not tags and not everything and not downloads and older_than is None:
+        raise InputError(
+            "nothing named to remove",
+            fix="name tags (see `loadfleet cache show`), or give --older-than, --downloads or --all",
+        )
+    store, use = Store(store_path), {}
+    oldest = removal.before(older_than)
+    if tags or everything or older_than is not None:
+        use = store.use()
+    chosen = [each for each in _select(store, tags) if each.path in use and use[each.path].last < oldest]
+    going, kept = removal.split(store, chosen, use, even_pinned=even_pinned)
+    partial = store.partial() if downloads else []
     if not as_json:
-        for entry in found:
-            verb = "would remove" if dry_run else "remove"
-            click.echo(f"{verb} {entry.kind} {entry.name}, {size(entry.size)}, {entry.path}")
-    if found and not dry_run and not yes:
+        _tell(going, kept, partial, "would remove" if dry_run else "remove")
+    if kept and not going and not partial:
+        raise InputError(
+            f"nothing to remove: {'; '.join(f'{each.kind} {each.name} is {why}' for each, why in kept)}",
+            fix="stop the run, or give --even-pinned (or `loadfleet cache unpin`) for pinned entries",
+        )
+    if (going or partial) and not dry_run and not yes:
         if as_json:
             raise InputError("--json cannot ask", fix="give --yes")
-        if not _confirmed(f"Remove {len(found)} of {len(store.entries())} entries?"):
+        if not _confirmed(f"Remove {len(going)} of {len(store.entries())} entries?"):
             click.echo("nothing removed")
             return
     if not dry_run:
-        for entry in found:
+        for entry in going:
             store.remove(entry)
+        partial = store.drop_partial() if downloads else []
     if as_json:
-        echo_json({"removed": [_facts(entry) for entry in found], "dry_run": dry_run})
-    elif not found:
-        click.echo(f"nothing in {store.path}" + (f" fits {' '.join(tags)}" if tags else ""), err=True)
+        echo_json(
+            {
+                "removed": [_facts(entry) for entry in going],
+                "kept": [{**_facts(entry), "reason": why} for entry, why in kept],
+                "freed": sum(entry.takes for entry in going) + sum(count for _, count in partial),
+                "dry_run": dry_run,
+            }
+        )
+    elif not going and not partial:
+        click.echo(f"nothing in {store.path}" + (f" fits {' '.join(tags)}" if tags else " is to be removed"), err=True)
+
+
+def _tell(
+    going: list[StoreEntry], kept: list[tuple[StoreEntry, str]], partial: list[tuple[Path, int]], verb: str
+) -> None:
+    for entry in going:
+        click.echo(f"{verb} {entry.kind} {entry.name}, {size(entry.takes)}, {entry.path}")
+    for path, count in partial:
+        click.echo(f"{verb} what is there of a download, {size(count)}, {path}")
+    for entry, why in kept:
+        click.echo(f"keep {entry.kind} {entry.name}: {why}")
+
+
+@command.command()
+@click.argument("tags", nargs=-1, required=True)
+@_store_option
+@_JSON
+def pin(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
+    """Keep the entries that all TAGS fit from being removed by accident."""
+    store = Store(store_path)
+    _pinning(store, tags, store.pin, "pinned", as_json=as_json)
+
+
+@command.command()
+@click.argument("tags", nargs=-1, required=True)
+@_store_option
+@_JSON
+def unpin(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
+    """Let the entries that all TAGS fit be removed again."""
+    store = Store(store_path)
+    _pinning(store, tags, store.unpin, "unpinned", as_json=as_json)
+
+
+def _pinning(
+    store: Store, tags: tuple[str, ...], act: Callable[[StoreEntry], bool], word: str, *, as_json: bool
+) -> None:
+    found = _select(store, tags)
+    if not found:
+        raise InputError(
+            f"nothing in {store.path} fits {' '.join(tags)}", fix="`loadfleet cache show` lists what there is"
+        )
+    done = [(entry, act(entry)) for entry in found]
+    if as_json:
+        echo_json({"entries": [{**_facts(entry), "changed": changed} for entry, changed in done]})
+        return
+    for entry, changed in done:
+        click.echo(f"{entry.kind} {entry.name}: {'' if changed else 'already '}{word}")
+
+
+@command.command()
+@click.argument("paths", nargs=-1, type=click.Path())
+@click.option("--dry-run", is_flag=True, help="Only list files that may be wanted ones, by size and name.")
+@_store_option
+@_JSON
+def adopt(paths: tuple[str, ...], store_path: str, *, dry_run: bool, as_json: bool) -> None:
+    """Take from PATHS, or from the caches of CM, MLC and CK, what the catalogue declares, told by checksum."""
+    from loadfleet.store.adoption import adopt as taking  # noqa: PLC0415
+
+    done = taking(Store(store_path), paths, dry_run=dry_run, report=_say)
+    if as_json:
+        echo_json({"entries": [{**each.facts(), "dry_run": dry_run} for each in done]})
+        return
+    for each in done:
+        click.echo(f"{each.kind} {each.name}: {each.words}")
+    if not done:
+        click.echo("nothing that the catalogue declares was found, or all of it is here already", err=True)
 
 
 @command.command()
@@ -262,11 +405,39 @@ def _lacking(store: Store, kind: str, name: str) -> list[dict[str, Any]]:
     ]
 
 
-def _line(entry: StoreEntry) -> tuple[str, ...]:
-    created = datetime.datetime.fromisoformat(entry.created)
-    old = (datetime.datetime.now(datetime.UTC) - created).total_seconds()
-    digest = entry.digest.removeprefix("sha256:")[:12]
-    return entry.kind, entry.name, size(entry.size), age(old), _state(entry), digest, entry.source
+def _story(store: Store, entry: StoreEntry, use: Use) -> dict[str, Any]:
+    """What is known of an entry beside what it is."""
+    return {
+        "created": entry.created,
+        "state": _state(entry),
+        "takes": entry.takes,
+        "pinned": store.pinned(entry),
+        "shared": entry.shared,
+        "recipe": entry.recipe,
+        "requires": [dict(each) for each in entry.requires],
+        "last_used": use.last.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "used_by": {"runs": use.runs, "entries": use.entries},
+    }
+
+
+def _line(store: Store, entry: StoreEntry, use: Use) -> tuple[str, ...]:
+    now, created = datetime.datetime.now(datetime.UTC), datetime.datetime.fromisoformat(entry.created)
+    runs = [f"{len(use.runs)} run{'s' if len(use.runs) > 1 else ''}"] if use.runs else []
+    return (
+        entry.kind,
+        entry.name,
+        size(entry.size),
+        age((now - created).total_seconds()),
+        age((now - use.last).total_seconds()),
+        ", ".join([_state(entry), *["pinned"] * store.pinned(entry), *["shared"] * bool(entry.shared)]),
+        ", ".join([*runs, *use.entries]) or "-",
+        entry.digest.removeprefix("sha256:")[:12],
+        entry.source,
+    )
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _confirmed(question: str) -> bool:
