@@ -42,6 +42,29 @@ def test_equal_samples_keep_their_order() -> None:
     assert np.concatenate(batches).tolist() == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize(
+    "limits", [{"batch_samples": 64, "batch_cost": 1024}, {"batch_samples": 32, "batch_cost": 1 << 30}]
+)
+@pytest.mark.parametrize("instances", [2, 8])
+def test_instances_end_together(instances: int, limits: dict[str, int]) -> None:
+    """Each takes the next batch when it is free; a unit takes a unit of time, give or take a tenth."""
+    random = np.random.default_rng(instances)
+    lengths = random.lognormal(5.1, 0.4, 2_000).clip(30, 384).astype(np.int32)
+
+    def idle(planned: Layout) -> float:
+        free = [0.0] * instances
+        for batch in plan_batches(lengths, planned):
+            free.sort()
+            free[0] += float(lengths[batch].max()) * len(batch) * random.uniform(0.9, 1.1)
+        return float(np.mean([max(free) - each for each in free])) / max(free)
+
+    # Planned for one instance the last batches are as large as all others.
+    shared = np.mean([idle(layout(instances=instances, **limits)) for _ in range(20)])
+    alone = np.mean([idle(layout(**limits)) for _ in range(20)])
+    assert shared < alone / 2
+    assert shared < 0.004 * instances
+
+
 def test_cores_are_shared_out_without_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 5, 6, 7})
     assert core_shares(3, 2) == [{0, 1}, {2, 5}, {6, 7}]

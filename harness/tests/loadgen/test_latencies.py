@@ -1,80 +1,67 @@
-"""Latencies of single samples."""
+"""Latencies in fixed memory."""
 
 from __future__ import annotations
 
-import time
-from types import SimpleNamespace
+import sys
 
 import numpy as np
 import pytest
 
-from loadfleet.loadgen import latencies as module
-from loadfleet.loadgen.latencies import Latencies, Recorded
+from loadfleet.loadgen.latencies import Latencies
+from loadfleet.results.latency import distribution
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A clock that stands still until it is set, in ms."""
-    now = SimpleNamespace(ms=0)
-    monkeypatch.setattr(time, "perf_counter_ns", lambda: now.ms * 10**6)
-    return now
-
-
-def test_each_sample_has_the_time_from_its_issue_to_its_answer(clock: SimpleNamespace) -> None:
+def test_every_value_is_known_to_a_thousandth() -> None:
+    values = np.exp(np.random.default_rng(1).uniform(np.log(500), np.log(3.6e13), 20_000)).astype(np.int64)
     seen = Latencies()
-    seen.issued([11, 12, 13])
-    clock.ms = 5
-    seen.issued([9])
-    clock.ms = 7
-    seen.answered([13, 9])
-    clock.ms = 20
-    seen.answered([11, 12])
-    assert seen.milliseconds().tolist() == [20, 20, 7, 2]
-    assert seen.milliseconds(per_query=True).tolist() == [20, 2]
+    for value in values.tolist():
+        seen.add(value)
+    found, counts = seen.milliseconds()
+    assert counts.sum() == len(values)
+    assert (np.diff(found) > 0).all()
+    expected = np.sort(values) / 1e6
+    assert np.allclose(np.repeat(found, counts), expected, rtol=1e-3, atol=0)
+    assert (found[0], found[-1]) == (expected[0], expected[-1])
 
 
-def test_an_id_that_is_used_again_counts_anew(clock: SimpleNamespace) -> None:
+@pytest.mark.parametrize("value", [0, 1, 1023, 1024, 2047, 2048, 10**9, 2**47 - 1])
+def test_a_value_alone_is_exact(value: int) -> None:
     seen = Latencies()
-    for begin, end in ((0, 3), (10, 11), (20, 29)):
-        clock.ms = begin
-        seen.issued([2**63 + 5])
-        clock.ms = end
-        seen.answered([2**63 + 5])
-    assert seen.milliseconds().tolist() == [3, 1, 9]
+    seen.add(value, 3)
+    found, counts = seen.milliseconds()
+    assert found.tolist() == [value / 1e6]
+    assert counts.tolist() == [3]
 
 
-@pytest.mark.parametrize(("issued", "answered"), [([], []), ([1, 2], [1]), ([1, 2], [1, 3]), ([1], [1, 1])])
-def test_what_does_not_match_has_no_latencies(issued: list[int], answered: list[int]) -> None:
+def test_beyond_39_hours_is_counted_still() -> None:
     seen = Latencies()
-    seen.issued(issued)
-    seen.answered(answered)
-    assert len(seen.milliseconds()) == 0
+    seen.add(2**60)
+    assert seen.milliseconds()[1].tolist() == [1]
 
 
-def test_too_many_samples_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST", 3)
+def test_nothing_seen_is_empty() -> None:
+    found, counts = Latencies().milliseconds()
+    assert len(found) == len(counts) == 0
+    assert distribution(found, counts) is None
+
+
+def test_memory_does_not_grow() -> None:
     seen = Latencies()
-    seen.issued([1, 2])
-    seen.answered([1, 2])
-    assert len(seen.milliseconds()) == 2
-    seen.issued([3, 4])
-    seen.answered([3, 4])
-    assert len(seen.milliseconds()) == 0
+    seen.add(1)
+    before = sys.getsizeof(seen._counts)
+    for value in range(0, 10**9, 10_007):
+        seen.add(value)
+    assert sys.getsizeof(seen._counts) == before < 400_000
 
 
-def test_a_recorded_scheduler_is_called_as_before() -> None:
-    calls: list[object] = []
-    scheduler = SimpleNamespace(
-        issue=lambda ids, indices: calls.append((ids, indices)),
-        flush=lambda: calls.append("flush"),
-        close=lambda: calls.append("close"),
-    )
-    engine = SimpleNamespace(latencies=None)
-    recorded = Recorded(scheduler, engine)
-    recorded.issue([7], [3])
-    recorded.flush()
-    recorded.close()
-    assert calls == [([7], [3]), "flush", "close"]
-    engine.latencies.answered([7])
-    assert engine.latencies.milliseconds() >= 0
-    assert engine.latencies.milliseconds().dtype == np.float64
+def test_counted_latencies_are_spread_like_the_single_ones() -> None:
+    values = np.random.default_rng(2).lognormal(17, 1.5, 5_000).astype(np.int64)
+    seen = Latencies()
+    for value in values.tolist():
+        seen.add(value)
+    single, counted = distribution(values / 1e6), distribution(*seen.milliseconds())
+    assert single is not None
+    assert counted is not None
+    assert counted.edges == single.edges
+    assert counted.count == len(values)
+    assert max(abs(a - b) for a, b in zip(single.counts, counted.counts, strict=True)) <= 0.002 * len(values)

@@ -40,6 +40,7 @@ class Monitor:
     def start(self) -> None:
         """Begin to watch."""
         psutil.cpu_percent()  # the first call only sets the mark the next one measures from
+        self._write_status()
         self._thread.start()
 
     def phase(self, name: str, progress: Progress | None = None) -> None:

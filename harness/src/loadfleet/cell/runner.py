@@ -23,7 +23,6 @@ from loadfleet.compliance import cell as compliance
 from loadfleet.errors import BadResultError, InputError, LoadfleetError
 from loadfleet.loadgen import run as loadgen
 from loadfleet.loadgen.engine import Engine, Layout
-from loadfleet.loadgen.latencies import Recorded
 from loadfleet.loadgen.logs import DetailLog
 from loadfleet.loadgen.scenarios import SCENARIOS
 from loadfleet.loadgen.schedule import scheduler
@@ -59,7 +58,7 @@ _SESSIONS_BYTES = 8 << 30
 # a target somewhat above the estimate costs a longer run, one below it costs the run.
 _OFFLINE_MARGIN = 1.05
 _SERVER_SHARE = 0.5  # of the estimated rate: Poisson arrivals need room below the machine's capacity
-_STREAM_SHARE = 0.5  # of the shortest latency: LoadGen prepares enough queries only for a latency below the true one
+_STREAM_SHARE = 0.5  # of the undisturbed latency: LoadGen prepares enough queries only for one below the true one
 
 
 def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
@@ -86,7 +85,6 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
         backend = backends.load(cell["backend"]["name"])
         workload = workloads.load(cell["workload"])
         dataset = workload.open(Path(cell["dataset"]["path"]))
-        arrangement = layout(cell, dataset)
         described: list[dict[str, Any]] = []
 
         def open_session(threads: int) -> Session:
@@ -97,11 +95,12 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
             described.append(session.describe())
             return session
 
-        engine = Engine(dataset, open_session, arrangement, lg, _Abort(folder))
+        engine = Engine(dataset, open_session, layout(cell, dataset), lg, _Abort(folder))
         plan = scheduler(cell["scenario"], engine, cell["loadgen"]["target_latency_ms"] or _latency_limit(rules, cell))
+        plan.load()
         times["load_s"] = clock.lap()
         monitor.phase("warming up")
-        estimate = plan.warm_up(seconds=3.0 if cell["mode"] != "accuracy" or cell["scenario"] == "Server" else 0.2)
+        estimate = plan.warm_up(_warm_up_s(cell))
         times["warm_up_s"] = clock.lap()
         values = compliance.requested(before) or _values(cell, estimate, minimum_ms, dataset.count)
         asked = _settings(cell, rules, values)
@@ -112,7 +111,7 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
         loadgen.run(
             lg,
             settings,
-            Recorded(plan, engine),
+            plan,
             dataset.count,
             cell["dataset"]["performance_samples"],
             folder,
@@ -122,7 +121,7 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
         )
         times |= start.times()
         monitor.phase("judging")
-        _write_histogram(folder, cell, engine.latencies)
+        _write_histogram(folder, cell, plan.latencies)
         detail = DetailLog.read(folder / LOGS[1])
         score = functools.partial(workload.accuracy, Path(cell["dataset"]["path"]))
         outcome = compliance.judge(folder, cell, before, score)
@@ -132,7 +131,7 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
             estimates.record(cell, judged.metric["value"], judged.metric["unit"])
     finally:
         monitor.stop()
-    result = _result(folder, cell, backend.versions(), described, arrangement, asked, detail, judged)
+    result = _result(folder, cell, backend.versions(), described[-1], engine.layout, asked, detail, judged)
     result.update(
         telemetry=monitor.summary(),
         time={**times, "finished": _now()},
@@ -143,12 +142,18 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
     return judged.exit_code
 
 
-def _write_histogram(folder: Path, cell: Mapping[str, Any], latencies: Latencies | None) -> None:
+def _warm_up_s(cell: Mapping[str, Any]) -> float:
+    """How long to look at the machine: an estimate that is too low costs a valid run its ten minutes."""
+    if cell["mode"] == "accuracy" and cell["scenario"] != "Server":
+        return 0.0  # nothing depends on the estimate
+    return 3.0 if cell["execution"] == "valid" else 1.0
+
+
+def _write_histogram(folder: Path, cell: Mapping[str, Any], latencies: Latencies) -> None:
     """How the latencies of a timed run are spread, for reports."""
-    if cell["mode"] != "performance" or latencies is None:
+    if cell["mode"] != "performance":
         return
-    per_query = bool(SCENARIOS[cell["scenario"]].latency_prefix)
-    if found := latency.distribution(latencies.milliseconds(per_query=per_query)):
+    if found := latency.distribution(*latencies.milliseconds()):
         files.write_json(folder / latency.HISTOGRAM, found.as_dict())
 
 
@@ -169,7 +174,7 @@ def _result(
     folder: Path,
     cell: Mapping[str, Any],
     versions: Mapping[str, str],
-    sessions: list[dict[str, Any]],
+    session: Mapping[str, Any],
     layout: Layout,
     asked: Settings,
     detail: DetailLog,
@@ -187,8 +192,8 @@ def _result(
             "device": cell["backend"]["device"],
             "versions": dict(versions),
             "options": {
-                **sessions[0],
-                "instances": len(sessions),
+                **session,
+                "instances": layout.instances,
                 "batch_samples": layout.batch_samples,
                 "batch_cost": layout.batch_cost,
             },
@@ -300,7 +305,8 @@ def layout(cell: Mapping[str, Any], dataset: Dataset) -> Layout:
         while threads < cores and cores // threads * model_bytes > room:
             threads *= 2
     cost = batch_cost or (batch_samples * int(dataset.lengths.max()) if asked["batch_size"] else usual["cost"])
-    return Layout(asked["instances"] or max(1, cores // threads), threads, batch_samples, cost, width)
+    free = not (asked["threads"] or asked["instances"])
+    return Layout(asked["instances"] or max(1, cores // threads), threads, batch_samples, cost, width, free)
 
 
 def _latency_limit(rules: Round, cell: Mapping[str, Any]) -> float:

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from loadfleet.backends.base import Session
 
 if TYPE_CHECKING:
-    from loadfleet.loadgen.latencies import Latencies
     from loadfleet.workloads.base import Dataset, Rows
+
+SEED = 2026  # which samples warm up; LoadGen's own seeds choose what is measured
+_SMALLEST = 8  # the last batches of a query are at least this part of a full one
 
 Indices = NDArray[np.int64]
 OpenSession = Callable[[int], Session]
@@ -32,6 +34,7 @@ class Layout:
         batch_samples: Most samples in one call.
         batch_cost: Most padded cost units (of `Dataset.lengths`) in one call; a single sample may exceed it.
         width: Fixed width every batch is padded to; None pads to the longest sample of the batch.
+        free: Nobody asked for these instances and threads: a scheduler may trade the ones for the others.
     """
 
     instances: int
@@ -39,6 +42,7 @@ class Layout:
     batch_samples: int
     batch_cost: int
     width: int | None = None
+    free: bool = False
 
 
 @dataclass
@@ -64,13 +68,18 @@ def places(rows: Rows) -> list[tuple[int, int]]:
 def plan_batches(lengths: NDArray[np.int32], layout: Layout) -> list[Indices]:
     """Positions 0..n-1 grouped into batches of similar length, longest first.
 
-    Sorting keeps padding near zero; longest first lets the short batches fill the end, so that no instance idles.
+    Sorting keeps padding near zero; longest first lets the short batches fill the end. Where several instances take
+    turns the last batches are smaller and smaller, so that none is idle for long while another ends.
     """
     order = np.argsort(-lengths, kind="stable")
-    widths = lengths[order] if layout.width is None else np.full(len(order), layout.width)
+    widths = (lengths[order] if layout.width is None else np.full(len(order), layout.width)).astype(np.int64)
+    left = np.cumsum(widths[::-1])[::-1]
+    turns = 2 * layout.instances if layout.instances > 1 else 1
     batches, start = [], 0
     while start < len(order):
-        size = max(1, min(layout.batch_samples, layout.batch_cost // max(1, int(widths[start]))))
+        cost = min(layout.batch_cost, max(int(left[start]) // turns, layout.batch_cost // _SMALLEST))
+        samples = min(layout.batch_samples, max(-(-(len(order) - start) // turns), layout.batch_samples // _SMALLEST))
+        size = max(1, min(samples, cost // max(1, int(widths[start]))))
         batches.append(order[start : start + size].astype(np.int64))
         start += size
     return batches
@@ -85,8 +94,6 @@ class Engine:
         layout: Instances, threads and batch limits.
         lg: The module mlperf_loadgen, or anything with its two completion names.
         on_failure: Called once, on the failing thread, when a batch raises: LoadGen itself would wait for ever.
-
-    `latencies` takes note of every answer when somebody sets it.
     """
 
     def __init__(
@@ -100,22 +107,35 @@ class Engine:
         self.dataset = dataset
         self.layout = layout
         self.progress = Progress()
-        self.latencies: Latencies | None = None
         self._open_session = open_session
+        self._opening = threading.Lock()
+        self._opened: Session | None = None
         self._response = lg.QuerySampleResponse
         self._complete = lg.QuerySamplesComplete
         self._on_failure = on_failure
 
     def open(self) -> Session:
-        """A session with the layout's threads, created on the calling thread so that they inherit its pinning."""
-        return self._open_session(self.layout.threads)
+        """A session with the layout's threads, opened on the calling thread so that they inherit its pinning.
+
+        Where the backend allows it, it shares the model with the session opened before.
+        """
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._open_session(self.layout.threads)
+                return self._opened
+            shared = self._opened.clone()
+        return self._open_session(self.layout.threads) if shared is None else shared
+
+    def forget(self) -> None:
+        """Share nothing with the sessions opened so far: the layout is another one."""
+        self._opened = None
 
     def compute(self, session: Session, indices: Indices) -> Rows:
         """Response rows of a batch, without telling LoadGen: what warm-up and calibration use."""
         return self.dataset.respond(indices, session.run(self.dataset.batch(indices, self.layout.width)))
 
-    def answer(self, session: Session, ids: Sequence[int], indices: Indices) -> None:
-        """Compute a batch and hand all its responses to LoadGen in one call."""
+    def answer(self, session: Session, ids: Sequence[int], indices: Indices) -> int:
+        """Compute a batch and hand all its responses to LoadGen in one call; returns the clock (ns) after it."""
         try:
             rows = self.compute(session, indices)
         except BaseException as error:
@@ -124,11 +144,7 @@ class Engine:
             raise
         response = self._response
         self._complete([response(sample, *place) for sample, place in zip(ids, places(rows), strict=True)])
-        with self.progress.lock:
-            if self.latencies:
-                self.latencies.answered(ids)
-            self.progress.answered += len(ids)
-            self.progress.answered_units += int(self.lengths(indices).sum())
+        return time.perf_counter_ns()
 
     def lengths(self, indices: Indices) -> NDArray[np.int32]:
         """Cost of each sample."""
@@ -201,12 +217,13 @@ def sample_rate(engine: Engine, session: Session, batches: list[Indices], second
 
     The upper quintile of the batches counts: whatever else the machine does now may be over when the run begins.
     """
-    spread = batches[:: max(1, len(batches) // 24)]
     rates, start = [], time.perf_counter()
-    for batch in spread:
+    # In no order: however soon time is up, long and short batches have had their turns.
+    for number in np.random.default_rng(SEED).permutation(len(batches))[:24]:
         before = time.perf_counter()
-        engine.compute(session, batch)
-        rates.append(int(engine.lengths(batch).sum()) / (time.perf_counter() - before))
-        if time.perf_counter() - start > seconds:
+        engine.compute(session, batches[number])
+        now = time.perf_counter()
+        rates.append(int(engine.lengths(batches[number]).sum()) / (now - before))
+        if now - start > seconds:
             break
     return float(np.quantile(rates, 0.8))

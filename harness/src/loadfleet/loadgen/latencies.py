@@ -1,97 +1,46 @@
-"""Latencies of single samples as the harness sees them: LoadGen's logs of a timed run hold percentiles only.
+"""Latencies as the harness sees them, in fixed memory: LoadGen's logs of a timed run hold percentiles only.
 
-Recording takes a few hundred nanoseconds a batch, whatever its size, and eight bytes a sample on either side.
+Counts in buckets whose width grows with the latency, so that a value is known to 0.05 % whatever its size and however
+many there are.
 """
 
 from __future__ import annotations
 
-import time
-from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from loadfleet.loadgen.engine import Engine
-    from loadfleet.loadgen.run import Callbacks
-
-_MOST = 5_000_000  # samples: 160 MB while the run is judged
-
-
-class _Side:
-    """What happened to which samples when: ids, and for each event its time (ns) and number of samples."""
-
-    def __init__(self) -> None:
-        self.ids = array("Q")
-        self.counts = array("q")
-        self.times = array("q")
-
-    def add(self, ids: Sequence[int]) -> None:
-        self.times.append(time.perf_counter_ns())
-        self.counts.append(len(ids))
-        self.ids.extend(ids)
+_BITS = 10  # an octave has 2**10 buckets; below 2**11 ns every nanosecond has its own
+_OCTAVES = 36  # up to 2**47 ns, 39 hours
+_SIZE = (_OCTAVES + 1) << _BITS
 
 
 class Latencies:
-    """When samples were handed out and when answered. Answers of several threads need a lock of the caller."""
+    """How many samples (or queries) took how long. Additions of several threads need a lock of the caller."""
 
     def __init__(self) -> None:
-        self._issued = _Side()
-        self._answered = _Side()
-        self._full = False
+        self._counts = [0] * _SIZE
+        self._shortest = 1 << 63
+        self._longest = 0
 
-    def issued(self, ids: Sequence[int]) -> None:
-        """Samples were handed out now."""
-        if len(self._issued.ids) + len(ids) > _MOST:
-            self._full = True
-        if not self._full:
-            self._issued.add(ids)
+    def add(self, nanoseconds: int, count: int = 1) -> None:
+        """`count` samples took this long."""
+        octave = max(0, nanoseconds.bit_length() - _BITS - 1)
+        bucket = (octave << _BITS) + (nanoseconds >> octave)
+        self._counts[min(bucket, _SIZE - 1)] += count
+        self._shortest = min(self._shortest, nanoseconds)
+        self._longest = max(self._longest, nanoseconds)
 
-    def answered(self, ids: Sequence[int]) -> None:
-        """Samples were answered now."""
-        if not self._full:
-            self._answered.add(ids)
-
-    def milliseconds(self, *, per_query: bool = False) -> NDArray[np.float64]:
-        """A latency for each sample, in the order they were handed out; for each query that of its last sample.
-
-        Empty when a sample was not answered, or when there were too many to keep.
-        """
-        issued, answered = self._issued, self._answered
-        if self._full or not len(issued.ids) or len(issued.ids) != len(answered.ids):
-            return np.empty(0)
-        # LoadGen may use an id again after its answer: the n-th time it is handed out goes with its n-th answer.
-        first, second = (np.argsort(np.frombuffer(side.ids, np.uint64), kind="stable") for side in (issued, answered))
-        if (np.frombuffer(issued.ids, np.uint64)[first] != np.frombuffer(answered.ids, np.uint64)[second]).any():
-            return np.empty(0)
-        latencies = np.empty(len(first))
-        latencies[first] = (_each(answered)[second] - _each(issued)[first]) / 1e6
-        if not per_query:
-            return latencies
-        starts = np.cumsum(issued.counts) - np.asarray(issued.counts)
-        return np.maximum.reduceat(latencies, starts)
-
-
-def _each(side: _Side) -> NDArray[np.int64]:
-    """The time of each sample's event."""
-    return np.repeat(np.frombuffer(side.times, np.int64), np.asarray(side.counts))
-
-
-class Recorded:
-    """A scheduler and its engine, with a note of every sample from now on: `engine.latencies`."""
-
-    def __init__(self, scheduler: Callbacks, engine: Engine) -> None:
-        engine.latencies = Latencies()
-        self._note = engine.latencies.issued
-        self._scheduler = scheduler
-        self.flush = scheduler.flush
-        self.close = scheduler.close
-
-    def issue(self, ids: Sequence[int], indices: Sequence[int]) -> Any:
-        """LoadGen's issue callback."""
-        self._note(ids)
-        return self._scheduler.issue(ids, indices)
+    def milliseconds(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Latencies that occurred, rising, and how often; the shortest and the longest are exact."""
+        counts = np.asarray(self._counts, np.int64)
+        buckets = np.flatnonzero(counts)
+        octaves = np.maximum(0, (buckets >> _BITS) - 1)
+        low = (buckets - (octaves << _BITS)) << octaves
+        middle = low + ((1 << octaves) - 1) / 2
+        if len(buckets) > 1:
+            middle[0], middle[-1] = self._shortest, self._longest
+        return np.clip(middle, self._shortest, self._longest) / 1e6, counts[buckets]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
@@ -76,11 +77,14 @@ def run(
     logs.enable_trace = False  # it grows with every sample and costs time inside the run
     sut = lg.ConstructFastSUT(scheduler.issue, scheduler.flush)
     qsl = lg.ConstructQSL(samples, performance_samples, on_load, lambda _: None)
+    gc.collect()
+    gc.freeze()  # what is there now stays: collections inside the run need not look at it
     try:
         start()
         # An empty name where there is none: a forgotten audit.config in the working folder would change the run.
         lg.StartTestWithLogSettings(sut, qsl, settings, logs, str(audit.resolve()) if audit else "")
     finally:
+        gc.unfreeze()
         scheduler.close()
         lg.DestroyFastSUT(sut)
         lg.DestroyQSL(qsl)

@@ -1,39 +1,61 @@
 """One scheduler per scenario between LoadGen's two callbacks and the engine.
 
-`warm_up` runs real batches first and returns an estimate: samples a second (Offline, Server) or the shortest
-latency seen in ms (SingleStream, MultiStream). LoadGen needs it to generate enough queries.
+`load` opens the sessions. `warm_up` runs real batches and returns an estimate: samples a second (Offline, Server) or
+the mean latency in ms of an undisturbed query (SingleStream, MultiStream). LoadGen needs it to generate enough queries.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import queue
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loadfleet.loadgen.engine import Engine, Indices, Instances, plan_batches, sample_rate
+from loadfleet.loadgen.costs import Costs, Timed
+from loadfleet.loadgen.engine import Engine, Indices, Instances, Layout, core_shares, plan_batches, sample_rate
+from loadfleet.loadgen.latencies import Latencies
+from loadfleet.loadgen.waiting import Query, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from loadfleet.backends.base import Session
 
-_SEED = 2026  # which samples warm up; LoadGen's own seeds choose what is measured
+_WIDTHS = (1.0, 0.0, 0.5, 0.25, 0.75, 0.95)  # quantiles of the samples' costs at which Server times calls
+_PAYS = 0.97  # twice as many samples in a call have to take less than this much of two calls
+# On one thread 99 of 100 samples alone must take less than this part of Server's bound, else a call gets more threads.
+# With less, as many instances as cores answer more queries in time (docs/engine.md).
+_ROOM = 0.75
+_QUERIES = 32  # that warm up SingleStream and MultiStream
+_GOLDEN = 0.618034  # multiples of the golden ratio are even wherever one stops
+_FASTER = 0.8  # twice as many threads have to take less than this much of the time
 
 
 class Scheduler(ABC):
-    """Issues batches to the engine for one scenario."""
+    """Issues batches to the engine for one scenario.
+
+    Attributes:
+        latencies: Of queries in MultiStream, of samples elsewhere, from their issue to their answer.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.latencies = Latencies()
+
+    @abstractmethod
+    def load(self) -> None:
+        """Open the sessions."""
 
     @abstractmethod
     def warm_up(self, seconds: float = 3.0) -> float:
-        """Load the sessions, run real batches for about `seconds`, return the estimate described in the module."""
+        """Run real batches for about `seconds`, return the estimate described in the module."""
 
     @abstractmethod
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
@@ -47,43 +69,48 @@ class Scheduler(ABC):
 
 
 class _Pooled(Scheduler):
-    """What Offline and Server share: instances on threads of their own."""
+    """What Offline and Server share: instances on threads of their own, which rate themselves before they work."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self._instances = Instances(engine)
+        self._begin, self._go = threading.Event(), threading.Event()
         self._rates: queue.SimpleQueue[float] = queue.SimpleQueue()
-        self._calibrated = threading.local()
+        self._rated = threading.local()
         self._seconds = 0.0
 
-    def _calibrate(self, session: Session) -> None:
-        """Runs at the same time on every instance, as the measured run will."""
-        batches = self._calibration_batches()
-        for batch in (batches[0], batches[len(batches) // 2], batches[-1]):
-            self.engine.compute(session, batch)
-        self._rates.put(sample_rate(self.engine, session, batches, self._seconds))
-
-    def _calibration_batches(self) -> list[Indices]:
-        return plan_batches(self.engine.dataset.lengths, self.engine.layout)
+    def load(self) -> None:
+        self._instances = Instances(self.engine)
+        self._instances.start(self._task)
 
     def warm_up(self, seconds: float = 3.0) -> float:
         self._seconds = seconds
-        self._instances.start(self._task)
-        units = sum(self._rates.get() for _ in range(self.engine.layout.instances))
+        self._begin.set()
+        rate = sum(self._rates.get() for _ in range(self.engine.layout.instances))
         if self.engine.progress.failure:
             raise self.engine.progress.failure
-        return units / float(self.engine.dataset.lengths.mean())
+        self._prepare()
+        self._go.set()
+        return rate
+
+    def _prepare(self) -> None:
+        """All instances are rated; none works yet."""
 
     def _task(self, session: Session) -> bool:
-        if not getattr(self._calibrated, "done", False):
-            self._calibrated.done = True
+        if not getattr(self._rated, "done", False):
+            self._rated.done = True
+            self._begin.wait()
             try:
-                self._calibrate(session)
+                self._rates.put(self._rate(session, self._seconds))
             except BaseException as error:
                 self.engine.progress.failure = error
                 self._rates.put(0.0)
                 return False
+            self._go.wait()
         return self._work(session)
+
+    @abstractmethod
+    def _rate(self, session: Session, seconds: float) -> float:
+        """Samples a second of one instance. All run at the same time, as in the measured run."""
 
     @abstractmethod
     def _work(self, session: Session) -> bool:
@@ -98,21 +125,35 @@ class Offline(_Pooled):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self._batches: queue.SimpleQueue[tuple[list[int], Indices] | None] = queue.SimpleQueue()
+        self._batches: queue.SimpleQueue[tuple[int, NDArray[np.uint64], Indices] | None] = queue.SimpleQueue()
+
+    def _rate(self, session: Session, seconds: float) -> float:
+        lengths = self.engine.dataset.lengths
+        batches = plan_batches(lengths, self.engine.layout)
+        self.engine.compute(session, batches[0])  # the longest: memory is there for all others
+        return sample_rate(self.engine, session, batches, seconds) / float(lengths.mean())
 
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
-        samples = np.asarray(indices, np.int64)
+        now = time.perf_counter_ns()
+        numbers, samples = np.array(ids, np.uint64), np.array(indices, np.int64)
         lengths = self.engine.lengths(samples)
         self.engine.progress.expected += len(samples)
-        self.engine.progress.expected_units += int(lengths.sum())
+        self.engine.progress.expected_units += int(lengths.sum(dtype=np.int64))
         for batch in plan_batches(lengths, self.engine.layout):
-            self._batches.put(([ids[position] for position in batch.tolist()], samples[batch]))
+            self._batches.put((now, numbers[batch], samples[batch]))
 
     def _work(self, session: Session) -> bool:
         batch = self._batches.get()
         if batch is None:
             return False
-        self.engine.answer(session, *batch)
+        issued, ids, samples = batch
+        now = self.engine.answer(session, ids.tolist(), samples)
+        units = int(self.engine.lengths(samples).sum(dtype=np.int64))
+        progress = self.engine.progress
+        with progress.lock:
+            self.latencies.add(now - issued, len(samples))
+            progress.answered += len(samples)
+            progress.answered_units += units
         return True
 
     def close(self) -> None:
@@ -122,60 +163,125 @@ class Offline(_Pooled):
 
 
 class Server(_Pooled):
-    """Dynamic batching that never waits: a free instance takes the oldest query and as many more as fit its slack.
-
-    The cost of a batch is predicted from the calibrated rate, so a batch never grows beyond what the oldest query can
-    still afford.
-    """
+    """Dynamic batching that knows what calls take and never waits; see `Waiting`."""
 
     def __init__(self, engine: Engine, latency_ms: float) -> None:
         super().__init__(engine)
-        self._latency = latency_ms / 1e3
-        self._waiting: deque[tuple[int, int, float]] = deque()
+        self._bound = int(latency_ms * 1e6)
         self._condition = threading.Condition()
+        self._timed: list[Timed] = []
+        self._idle = 0
         self._closed = False
-        self._unit_s = 0.0
 
-    def warm_up(self, seconds: float = 3.0) -> float:
-        rate = super().warm_up(seconds)
-        instances = self.engine.layout.instances
-        self._unit_s = instances / (rate * float(self.engine.dataset.lengths.mean()))
-        return rate
+    def load(self) -> None:
+        if self.engine.layout.free:
+            self._choose_threads()
+        super().load()
 
-    def _calibration_batches(self) -> list[Indices]:
-        # Poisson arrivals mostly find a short queue: rate the machine on single samples.
-        chosen = np.random.default_rng(_SEED).permutation(self.engine.dataset.count)[:256]
-        return [np.array([index], np.int64) for index in chosen]
+    def _choose_threads(self) -> None:
+        """More threads for a call, and fewer instances, while one call takes too long for the bound."""
+        cores = len(os.sched_getaffinity(0))
+        sample = np.array([self._sample(0.99)], np.int64)
+        best, before = self.engine.layout, float("inf")
+        threads = best.threads
+        while threads <= cores:
+            tried = dataclasses.replace(best, threads=threads, instances=max(1, cores // threads))
+            taken = _on_cores(lambda layout=tried: self._alone(layout, sample), threads)  # type: ignore[misc]
+            if taken > _FASTER * before:
+                break
+            best, before = tried, taken
+            if taken < _ROOM * self._bound:
+                break
+            threads *= 2
+        if self.engine.layout != best:
+            self.engine.forget()
+            self.engine.layout = best
+
+    def _alone(self, layout: Layout, sample: Indices) -> int:
+        """Nanoseconds of a call with one sample, the shorter of two."""
+        if self.engine.layout != layout:
+            self.engine.forget()
+            self.engine.layout = layout
+        session = self.engine.open()
+        self.engine.compute(session, sample)
+        return min(self._time(session, sample) for _ in range(2))
+
+    def _sample(self, quantile: float) -> int:
+        """The sample at a quantile of the costs."""
+        lengths = self.engine.dataset.lengths
+        place = round(quantile * (len(lengths) - 1))
+        return int(np.argpartition(lengths, place)[place])
+
+    def _time(self, session: Session, indices: Indices) -> int:
+        before = time.perf_counter_ns()
+        self.engine.compute(session, indices)
+        return time.perf_counter_ns() - before
+
+    def _width(self, index: int) -> int:
+        return self.engine.layout.width or int(self.engine.dataset.lengths[index])
+
+    def _rate(self, session: Session, seconds: float) -> float:
+        """Times calls of some widths alone, then with more and more samples where that saves time."""
+        layout, end = self.engine.layout, time.perf_counter() + seconds
+        samples = {self._width(index): index for index in map(self._sample, _WIDTHS)}
+        self.engine.compute(session, np.array([samples[max(samples)]], np.int64))  # memory is there for all others
+        alone: dict[int, int] = {}
+        for width, index in samples.items():
+            if len(alone) < 3 or time.perf_counter() < end:
+                alone[width] = self._call(session, width, index, 1)
+        last, size = dict(alone), 2
+        while last and size <= layout.batch_samples:
+            for width, before in list(last.items()):
+                if width * size > layout.batch_cost or 2 * before > self._bound or time.perf_counter() > end:
+                    del last[width]
+                    continue
+                last[width] = self._call(session, width, samples[width], size)
+                if last[width] > _PAYS * 2 * before:
+                    del last[width]
+            size *= 2
+        widths = sorted(alone)
+        lengths = self.engine.dataset.lengths if layout.width is None else np.array([layout.width])
+        return 1e9 / float(np.interp(lengths, widths, [alone[width] for width in widths]).mean())
+
+    def _call(self, session: Session, width: int, index: int, size: int) -> int:
+        """Nanoseconds of a call with so many copies of a sample, the shorter of two; noted."""
+        batch = np.full(size, index, np.int64)
+        taken = min(self._time(session, batch) for _ in range(2))
+        with self._condition:
+            self._timed.append(Timed(width, size, taken))
+        return taken
+
+    def _prepare(self) -> None:
+        layout = self.engine.layout
+        self._costs = Costs(self._timed, layout.batch_samples)
+        self._waiting = Waiting(self._costs, self._bound, layout.batch_samples, layout.batch_cost)
 
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
-        now = time.perf_counter()
+        now = time.perf_counter_ns()
         with self._condition:
-            self._waiting.extend((sample, index, now) for sample, index in zip(ids, indices, strict=True))
+            self._waiting.add(self._queries(ids, indices, now))
             self._condition.notify(len(ids))
+
+    def _queries(self, ids: Sequence[int], indices: Sequence[int], now: int) -> Iterator[Query]:
+        for sample, index in zip(ids, indices, strict=True):
+            yield Query(sample, index, self._width(index), now)
 
     def _work(self, session: Session) -> bool:
         with self._condition:
-            while not self._waiting:
+            while not (batch := self._waiting.take(time.perf_counter_ns(), self._idle)):
                 if self._closed:
                     return False
+                self._idle += 1
                 self._condition.wait()
-            batch = self._take()
-        self.engine.answer(session, [sample for sample, _ in batch], np.array([index for _, index in batch], np.int64))
+                self._idle -= 1
+        begin = time.perf_counter_ns()
+        now = self.engine.answer(session, [query.id for query in batch], np.array([query.sample for query in batch]))
+        with self._condition:
+            self._costs.learn(max(query.width for query in batch), len(batch), now - begin)
+            for query in batch:
+                self.latencies.add(now - query.arrived)
+            self.engine.progress.answered += len(batch)
         return True
-
-    def _take(self) -> list[tuple[int, int]]:
-        layout, lengths = self.engine.layout, self.engine.dataset.lengths
-        sample, index, arrived = self._waiting.popleft()
-        batch, width = [(sample, index)], int(lengths[index])
-        slack = self._latency - (time.perf_counter() - arrived)
-        while self._waiting and len(batch) < layout.batch_samples:
-            width = max(width, int(lengths[self._waiting[0][1]]))
-            units = width * (len(batch) + 1)
-            if units > layout.batch_cost or units * self._unit_s > slack / 2:
-                break
-            sample, index, _ = self._waiting.popleft()
-            batch.append((sample, index))
-        return batch
 
     def close(self) -> None:
         with self._condition:
@@ -190,21 +296,28 @@ class Stream(Scheduler):
     def __init__(self, engine: Engine, samples_per_query: int) -> None:
         super().__init__(engine)
         self._samples = samples_per_query
-        self._session: Session | None = None
+
+    def load(self) -> None:
+        self._session = self.engine.open()
 
     def warm_up(self, seconds: float = 3.0) -> float:
-        self._session = self.engine.open()
-        order = np.random.default_rng(_SEED).permutation(self.engine.dataset.count)
-        shortest, start = float("inf"), time.perf_counter()
-        for position in range(0, 64 * self._samples, self._samples):
-            query = order.take(range(position, position + self._samples), mode="wrap").astype(np.int64)
-            before = time.perf_counter()
-            for batch in self._split(query):
-                self.engine.compute(self._session, query[batch])
-            shortest = min(shortest, time.perf_counter() - before)
-            if time.perf_counter() - start > seconds:
-                break
-        return shortest * 1e3
+        start, count = time.perf_counter(), self.engine.dataset.count
+        order = np.argsort(self.engine.dataset.lengths, kind="stable")[::-1].astype(np.int64)
+        self._compute(order[: self._samples])  # the longest: memory is there for all others
+        taken: list[float] = []
+        while len(taken) < _QUERIES and (not taken or time.perf_counter() - start < seconds):
+            # Evenly over the lengths, in an order that is even whenever it stops.
+            offset = len(taken) * _GOLDEN % 1
+            query = order[((np.arange(self._samples) + offset) * count / self._samples).astype(np.int64)]
+            taken.append(min(self._compute(query) for _ in range(2)))
+        return float(np.mean(taken)) * 1e3
+
+    def _compute(self, query: Indices) -> float:
+        """Seconds of a query."""
+        before = time.perf_counter()
+        for batch in self._split(query):
+            self.engine.compute(self._session, query[batch])
+        return time.perf_counter() - before
 
     def _split(self, query: Indices) -> list[Indices]:
         if len(query) == 1:
@@ -212,15 +325,35 @@ class Stream(Scheduler):
         return plan_batches(self.engine.lengths(query), self.engine.layout)
 
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
-        session = self._session
-        if session is None:
-            raise RuntimeError("issue before warm_up")
-        query = np.asarray(indices, np.int64)
+        issued = time.perf_counter_ns()
+        query = np.array(indices, np.int64)
         if len(ids) == 1:
-            self.engine.answer(session, ids, query)
-            return
-        for batch in self._split(query):
-            self.engine.answer(session, [ids[position] for position in batch.tolist()], query[batch])
+            now = self.engine.answer(self._session, ids, query)
+        else:
+            for batch in self._split(query):
+                now = self.engine.answer(self._session, [ids[position] for position in batch.tolist()], query[batch])
+        self.latencies.add(now - issued)
+        self.engine.progress.answered += len(ids)
+
+
+def _on_cores(function: Callable[[], int], count: int) -> int:
+    """Call a function on a thread of its own that may use so many cores, as an instance's does."""
+    found: list[int] = []
+    failed: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            os.sched_setaffinity(0, core_shares(1, count)[0])
+            found.append(function())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=call, name="trial")
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return found[0]
 
 
 def scheduler(scenario: str, engine: Engine, latency_ms: float) -> Scheduler:

@@ -46,9 +46,10 @@ class Distribution:
         }
 
 
-def distribution(latencies_ms: NDArray[Any]) -> Distribution | None:
-    """Summarise latencies (ms); None without any. Edges are spaced by their logarithm when the longest is 20 times the
-    shortest or more.
+def distribution(latencies_ms: NDArray[Any], times: NDArray[Any] | None = None) -> Distribution | None:
+    """Summarise latencies (ms), each once or so many `times`; None without any.
+
+    Edges are spaced by their logarithm when the longest is 20 times the shortest or more.
     """
     import numpy as np  # noqa: PLC0415
 
@@ -58,11 +59,11 @@ def distribution(latencies_ms: NDArray[Any]) -> Distribution | None:
     logarithmic = low > 0 and high / low >= 20
     if high <= low:
         low, high = low * 0.95, high * 1.05 or 1.0
-    bins = int(min(_BINS, max(8, np.sqrt(len(latencies_ms)))))
+    bins = int(min(_BINS, max(8, np.sqrt(len(latencies_ms) if times is None else times.sum()))))
     edges = np.geomspace(low, high, bins + 1) if logarithmic else np.linspace(low, high, bins + 1)
     # Rounding must not leave the extremes outside.
     edges[0], edges[-1] = low, high
-    counts, _ = np.histogram(latencies_ms, edges)
+    counts, _ = np.histogram(latencies_ms, edges, weights=times)
     return Distribution([float(f"{edge:.6g}") for edge in edges], [int(count) for count in counts], logarithmic)
 
 
