@@ -1,150 +1,172 @@
-"""`make bench`: ratios from interleaved runs, as JSON, a table and a plot in results/bench/."""
+"""`make bench`: measures the harness against its limit, a reference-style SUT and itself, in rounds that take turns.
+
+Writes latest.json, latest.md and latest.svg to results/bench/, also when it is interrupted or a part fails.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import platform
-import statistics
-import subprocess
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from loadfleet import files
-from loadfleet.cell import plan
-from loadfleet.store import Store
+from benchmarks import parts, report
+from benchmarks.bench import ROOT, Bench
+from benchmarks.machine import machine
+from benchmarks.part import Reading, rows
+from benchmarks.turns import Turns, seconds
+from loadfleet.errors import InputError, LoadfleetError
 
-ROOT = Path(__file__).resolve().parent.parent
-_RUN_ID = "20260101T000000Z-bench-0000"
-# name -> numerator, denominator, target (fulfilled when the median ratio is at least this)
-RATIOS = {
-    "Offline: harness against the bare runtime": ("harness", "bare", 0.95),
-    "Offline: harness against a reference-style SUT": ("harness", "reference", 2.0),
-}
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.part import Part
+
+_INTERRUPTED = 4
 
 
-def main() -> int:
-    """Measure, write results/bench/latest.{json,md,svg}, print the table.
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure and write.
 
     Returns:
-        0 when every ratio meets its target, 1 otherwise.
+        0 when every target that was measured is met, 1 when one is not, 2 for wrong input, 4 when interrupted.
     """
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    arguments = _arguments().parse_args(words)
+    try:
+        names = [name for name in (arguments.parts or "").split(",") if name]
+        chosen = parts.chosen(names)
+        if arguments.reference is not None and not names:
+            chosen = sorted([*chosen, *parts.chosen(["mlcommons"])], key=lambda part: (part.rank, part.name))
+        budget = seconds(arguments.budget)
+        if arguments.rounds is not None and arguments.rounds < 1:
+            raise InputError(f"--rounds is {arguments.rounds}; it has to be 1 at least", fix="give a positive number")
+        if arguments.reference is not None and not arguments.reference.is_dir():
+            raise InputError(
+                f"--reference {arguments.reference} is no folder", fix="name an extracted mlcommons/inference"
+            )
+        if arguments.list:
+            _list(chosen, as_json=arguments.json)
+            return 0
+        return _measure(chosen, budget, arguments)
+    except LoadfleetError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--parts", metavar="A,B", help="only these parts; --list names them")
+    parser.add_argument("--rounds", type=int, help="most rounds of a part (default: its own number)")
+    parser.add_argument(
+        "--budget", default="15m", help="time for everything, such as 90s or 15m (default: %(default)s)"
+    )
+    parser.add_argument("--list", action="store_true", help="list the parts and end")
+    parser.add_argument("--json", action="store_true", help="print latest.json instead of the table")
+    parser.add_argument(
+        "--reference", type=Path, metavar="TREE", help="a tree of mlcommons/inference: its own harness takes turns too"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=ROOT / "results" / "bench", help="folder (default: results/bench)"
+    )
     parser.add_argument("--store", default=os.environ.get("LOADFLEET_STORE", "~/.cache/loadfleet"), help="store_path")
-    parser.add_argument("--samples", type=int, default=1000, help="samples of each run (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="times that every part takes its turn")
-    parser.add_argument("--model", default=None, help="model of the catalogue (default: the workload's)")
-    parser.add_argument("--output", type=Path, default=ROOT / "results" / "bench", help="folder of the results")
-    arguments = parser.parse_args()
-    store = Store(Path(arguments.store).expanduser())
-    cell = _cell(store, arguments.model, arguments.samples)
-    parts = sorted({part for numerator, denominator, _ in RATIOS.values() for part in (numerator, denominator)})
-    rates: dict[str, list[float]] = {part: [] for part in parts}
-    with tempfile.TemporaryDirectory() as folder:
-        setup = Path(folder) / "setup.json"
-        setup.write_text(json.dumps({"cell": cell}), encoding="utf-8")
-        indices = _measure("indices", setup)
-        setup.write_text(json.dumps({"cell": cell, "indices": indices}), encoding="utf-8")
-        for number in range(arguments.rounds):
-            for part in parts:
-                rates[part].append(_measure(part, setup))
-                print(f"round {number + 1} of {arguments.rounds}: {part} {rates[part][-1]:.1f} samples/s", flush=True)
-    report = {
+    parser.add_argument("--samples", type=int, default=800, help="samples of an Offline run (default: %(default)s)")
+    parser.add_argument("--docs", action="store_true", help="renew the figures of docs/performance.md with the result")
+    return parser
+
+
+def _list(chosen: Sequence[Part], *, as_json: bool) -> None:
+    if as_json:
+        described = [
+            {"name": part.name, "title": part.title, "rounds": part.rounds, "seconds": part.seconds} for part in chosen
+        ]
+        print(json.dumps({"schema_version": 1, "parts": described}, indent=2))
+        return
+    for part in chosen:
+        print(f"{part.name:<10} {part.rounds} x up to {part.seconds:.0f} s   {part.title}")
+
+
+class _Progress:
+    """A line for what is read, with the time gone and the time left, on standard error where JSON is wanted."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._stream = sys.stderr if as_json else sys.stdout
+        self._began = time.monotonic()
+        self.turns: Turns | None = None
+        self._where = ""
+
+    def turn(self, part: Part, number: int, of: int) -> None:
+        """A round begins."""
+        self._where = f"{part.name} {number}/{of}"
+
+    def reading(self, reading: Reading) -> None:
+        """Something was read."""
+        if reading.value is None:
+            self.note(f"{self._where}: {reading.name}: none: {reading.reason}")
+        else:
+            self.note(f"{self._where}: {reading.name}: {reading.value:.4g} {reading.unit}")
+
+    def note(self, words: str) -> None:
+        """A line."""
+        ahead = f", {_minutes(self.turns.ahead())} left" if self.turns else ""
+        print(f"[{_minutes(time.monotonic() - self._began)}{ahead}] {words}", file=self._stream, flush=True)
+
+
+def _minutes(passed: float) -> str:
+    return f"{int(passed) // 60}:{int(passed) % 60:02d}"
+
+
+def _measure(chosen: Sequence[Part], budget: float, arguments: argparse.Namespace) -> int:
+    # `make` and terminals that are closed end it as an interrupt does: what was measured is kept.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    show = _Progress(as_json=arguments.json)
+    turns = show.turns = Turns(chosen, budget, arguments.rounds, show)
+    began, load = time.time(), os.getloadavg()[0]
+    interrupted = False
+    with tempfile.TemporaryDirectory(prefix="loadfleet-bench.") as scratch:
+        bench = Bench(Path(arguments.store), Path(scratch), turns.left, arguments.reference, arguments.samples)
+        try:
+            turns.play(lambda part, number: part.run(bench, number))
+        except KeyboardInterrupt:
+            interrupted = True
+            show.note("interrupted; what was measured is kept")
+    found = {
         "schema_version": 1,
         "machine": machine(),
-        "measured": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "model": cell["model"]["name"],
+        "measured": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
+        "took_s": round(time.time() - began, 1),
+        "load_before": round(load, 2),
         "samples": arguments.samples,
-        "rows": [_row(name, rates, *ratio) for name, ratio in RATIOS.items()],
-        "rates": {part: {"unit": "samples/s", "values": values} for part, values in rates.items()},
+        "interrupted": interrupted,
+        "rows": [row.as_json() for part in chosen for row in rows(part, turns.records[part.name])],
+        "parts": [_part(part, turns) for part in chosen],
     }
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    files.write_json(arguments.output / "latest.json", report)
-    files.write_text(arguments.output / "latest.md", _table(report))
-    _plot(report, arguments.output / "latest.svg")
-    print(_table(report))
-    return 0 if all(row["ok"] for row in report["rows"]) else 1
+    report.write(found, arguments.output)
+    if arguments.docs:
+        report.renew(found, ROOT / "docs" / "performance.md")
+    print(json.dumps(found, indent=2) if arguments.json else "\n" + report.table(found))
+    if interrupted:
+        return _INTERRUPTED
+    return 1 if any(row["ok"] is False for row in found["rows"]) else 0
 
 
-def _cell(store: Store, model: str | None, samples: int) -> dict[str, Any]:
-    from loadfleet import catalogue  # noqa: PLC0415
-
-    workload = catalogue.get("workload", "bert")
-    store.ensure("model", model or workload.data["default_model"])
-    store.ensure("dataset", workload.data["default_dataset"])
-    run = {"run_id": _RUN_ID, "store_path": str(store.path), "workload": "bert", "model": model,
-           "scenarios": ["Offline"], "modes": ["performance"], "query_count": samples}  # fmt: skip
-    return plan.make(run)[0]
-
-
-def _measure(part: str, setup: Path) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.sut", part, str(setup)],
-        check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-    )  # fmt: skip
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def _row(name: str, rates: dict[str, list[float]], numerator: str, denominator: str, target: float) -> dict[str, Any]:
-    ratios = [a / b for a, b in zip(rates[numerator], rates[denominator], strict=True)]
-    median = statistics.median(ratios)
+def _part(part: Part, turns: Turns) -> dict[str, Any]:
+    record = turns.records[part.name]
+    units = {name: one.unit for each in record.rounds for name, one in each.items()}
     return {
-        "name": name,
-        "ratio": f"{numerator}/{denominator}",
-        "target": target,
-        "unit": "ratio of samples/s",
-        "median": round(median, 4),
-        "spread": [round(min(ratios), 4), round(max(ratios), 4)],
-        "ok": median >= target,
+        "name": part.name,
+        "title": part.title,
+        "rounds": len(record.rounds),
+        "readings": {
+            name: {"unit": units[name], "values": [float(f"{one:.5g}") for one in values]}
+            for name, values in record.values().items()
+        },
+        "problems": record.problems,
     }
-
-
-def machine() -> dict[str, Any]:
-    """CPU model, cores this process may use, operating system."""
-    names = [line for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if "model name" in line]
-    return {"cpu": names[0].partition(": ")[2] if names else platform.processor(),
-            "cores": len(os.sched_getaffinity(0)), "system": platform.platform()}  # fmt: skip
-
-
-def _table(report: dict[str, Any]) -> str:
-    lines = [
-        f"{report['machine']['cpu']}, {report['machine']['cores']} cores, model {report['model']}, "
-        f"{report['samples']:,} samples a run",
-        "",
-        "| what | median ratio | min to max | target | met |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for row in report["rows"]:
-        low, high = row["spread"]
-        met = "yes" if row["ok"] else "no"
-        lines.append(f"| {row['name']} | {row['median']:.3f} | {low:.3f} to {high:.3f} | >= {row['target']} | {met} |")
-    lines += ["", "| part | median, samples/s | min to max |", "| --- | --- | --- |"]
-    for part, rate in report["rates"].items():
-        values = rate["values"]
-        lines.append(f"| {part} | {statistics.median(values):.1f} | {min(values):.1f} to {max(values):.1f} |")
-    return "\n".join(lines) + "\n"
-
-
-def _plot(report: dict[str, Any], path: Path) -> None:
-    import matplotlib as mpl  # noqa: PLC0415
-
-    mpl.use("svg")
-    import matplotlib.pyplot as plt  # noqa: PLC0415
-
-    parts = list(report["rates"])
-    medians = [statistics.median(report["rates"][part]["values"]) for part in parts]
-    figure, axes = plt.subplots(figsize=(7, 0.6 * len(parts) + 1.2))
-    axes.barh(parts, medians, color=["#4477aa", "#228833", "#bbbbbb"][: len(parts)])
-    for row, part in enumerate(parts):
-        axes.plot(report["rates"][part]["values"], [row] * len(report["rates"][part]["values"]), "k|", markersize=8)
-    axes.set_xlabel("Offline samples/s (bars: median, marks: single runs)")
-    axes.set_title(f"{report['model']} on {report['machine']['cpu']}, {report['machine']['cores']} cores", fontsize=9)
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
 
 
 if __name__ == "__main__":

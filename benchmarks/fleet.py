@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.__main__ import machine  # noqa: E402
+from benchmarks.machine import machine  # noqa: E402
 from loadfleet import files  # noqa: E402
 from loadfleet.results import fleet as starts  # noqa: E402
 from loadfleet.results.model import RunResults  # noqa: E402

@@ -1,15 +1,13 @@
-"""One measurement in a process of its own: `python -m benchmarks.sut PART SETUP.json` prints its samples per second.
+"""What the harness is compared with, each called in a process of its own by `benchmarks.child`.
 
-Parts: `indices` (which samples LoadGen issues), `harness` (a real cell), `bare` (a plain onnxruntime loop over the very
-batches of the harness, inputs made beforehand), `reference` (in the manner of MLCommons' reference harness: every
-sample padded to the full width, one per call, a thread for each).
+`bare_*` is the limit: the same sessions on the same cores over the very batches of the harness, inputs made beforehand,
+nothing around them. `reference_*` is in the manner of MLCommons' reference harness for BERT: every sample padded to the
+full width, one a call, each in a Python thread of its own, a session of onnxruntime with its defaults.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import tempfile
 import threading
 import time
@@ -20,65 +18,128 @@ import numpy as np
 
 from loadfleet import backends, workloads
 from loadfleet.backends import ModelFile, Options, Session
+from loadfleet.catalogue import rounds
 from loadfleet.cell import runner
 from loadfleet.loadgen import run as loadgen
-from loadfleet.loadgen.engine import core_shares, plan_batches
+from loadfleet.loadgen.engine import Engine, core_shares, plan_batches
 from loadfleet.loadgen.logs import DetailLog
 from loadfleet.loadgen.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from loadfleet.workloads import Dataset
 
 Cell = dict[str, Any]
 
 
-def main() -> None:
-    """Run the part named on the command line."""
-    part, setup = sys.argv[1], json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
-    cell, indices = setup["cell"], np.array(setup.get("indices", []), np.int64)
-    answers: dict[str, Callable[[], Any]] = {
-        "indices": lambda: issued(cell),
-        "harness": lambda: harness(cell),
-        "bare": lambda: bare(cell, indices),
-        "reference": lambda: reference(cell),
-    }
-    print(json.dumps(answers[part]()))
+class Plain:
+    """A SUT that is one function: ids, indices and the module mlperf_loadgen."""
+
+    def __init__(self, answer: Callable[[Sequence[int], Sequence[int], Any], None], lg: Any) -> None:
+        self._answer, self._lg = answer, lg
+
+    def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
+        """LoadGen's issue callback."""
+        self._answer(ids, indices, self._lg)
+
+    def flush(self) -> None:
+        """LoadGen's flush callback."""
+
+    def close(self) -> None:
+        """After the run."""
+
+
+def dataset(cell: Cell) -> Dataset:
+    """The cell's data set."""
+    return workloads.load(cell["workload"]).open(Path(cell["dataset"]["path"]))
+
+
+def model_file(cell: Cell) -> ModelFile:
+    """The cell's model."""
+    model = cell["model"]
+    return ModelFile(Path(model["path"]), model["inputs"], model["outputs"], model.get("shapes", {}))
+
+
+def open_session(cell: Cell, threads: int) -> Session:
+    """The cell's model in its backend, as the harness opens it."""
+    backend = cell["backend"]
+    return backends.load(backend["name"]).load(
+        model_file(cell), Options(backend["device"], threads, backend["precision"])
+    )
+
+
+def engine(cell: Cell, data: Dataset, lg: Any) -> Engine:
+    """The harness' engine for a cell; a batch that raises ends the process."""
+
+    def fail(error: BaseException) -> None:
+        print(error, flush=True)
+        os._exit(1)
+
+    return Engine(data, lambda threads: open_session(cell, threads), runner.layout(cell, data), lg, fail)
+
+
+def with_loadgen(cell: Cell, sut: Any, values: dict[str, float], count: int | None = None) -> DetailLog:
+    """A performance run of the cell's scenario by LoadGen. Once a process.
+
+    Args:
+        cell: Names scenario, round and data set.
+        sut: issue, flush and close.
+        values: Keys of user.conf.
+        count: Samples of the data set, where it is not the cell's.
+    """
+    lg = loadgen.module()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        seeds = dict(rounds.load(cell["round"]).seeds.items())
+        asked = Settings(cell["loadgen"]["model"], cell["scenario"], "performance", values, seeds)
+        settings = asked.apply(lg, folder / "user.conf")
+        count = count or cell["dataset"]["samples"]
+        loadgen.run(lg, settings, sut, count, count, folder)
+        return DetailLog.read(folder / "mlperf_log_detail.txt")
+
+
+def counted(cell: Cell) -> dict[str, float]:
+    """Keys of user.conf that end a run after the cell's number of queries, whatever the time."""
+    values = {"min_duration": 1.0, "min_query_count": float(cell["loadgen"]["query_count"])}
+    rate = {"Offline": "target_qps", "Server": "target_qps"}.get(cell["scenario"], "target_latency")
+    return {rate: 1.0, **values}
 
 
 def issued(cell: Cell) -> list[int]:
-    """Sample indices of the cell's Offline query: LoadGen's seeds make them the same in every run."""
+    """Sample indices in the order LoadGen issues them: its seeds make them the same in every run of the cell."""
     found: list[int] = []
 
     def note(ids: Sequence[int], indices: Sequence[int], lg: Any) -> None:
         found.extend(indices)
         lg.QuerySamplesComplete([lg.QuerySampleResponse(sample, 0, 0) for sample in ids])
 
-    with_loadgen(cell, note)
+    with_loadgen(cell, Plain(note, loadgen.module()), counted(cell))
     return found
 
 
-def harness(cell: Cell) -> float:
-    """The cell as `loadfleet cell run` runs it: Offline samples per second by LoadGen."""
-    with tempfile.TemporaryDirectory() as folder:
-        runner.run(Path(folder), cell, ["bench"])
-        return float(json.loads((Path(folder) / "result.json").read_text(encoding="utf-8"))["metric"]["value"])
+def bare_offline(cell: Cell, indices: list[int]) -> float:
+    """Samples a second of nothing but the sessions' calls."""
+    data, chosen = dataset(cell), np.array(indices, np.int64)
+    # Its sessions are those of the harness; LoadGen is not called.
+    sessions = engine(cell, data, loadgen.module())
+    layout = sessions.layout
+    batches = [data.batch(chosen[batch], layout.width) for batch in plan_batches(data.lengths[chosen], layout)]
+    return len(indices) / _raced(sessions, batches)
 
 
-def bare(cell: Cell, indices: np.ndarray[Any, Any]) -> float:
-    """The limit: the same sessions on the same cores over the same batches, with nothing around them."""
-    dataset = workloads.load(cell["workload"]).open(Path(cell["dataset"]["path"]))
-    layout = runner.layout(cell, dataset)
-    plan = plan_batches(dataset.lengths[indices], layout)
-    batches = [dataset.batch(indices[batch], layout.width) for batch in plan]
+def _raced(sessions: Engine, batches: Sequence[Any]) -> float:
+    """Seconds in which the instances work through batches, each taking the next when it is free."""
+    layout = sessions.layout
     warm = batches[:: max(1, len(batches) // 8)]
     waiting = iter(range(len(batches)))
     lock, gate = threading.Lock(), threading.Barrier(layout.instances + 1)
 
     def instance(cores: set[int]) -> None:
         os.sched_setaffinity(0, cores)
-        session = open_session(cell, layout.threads)
+        session = sessions.open()
         for batch in warm:
             session.run(batch)
         gate.wait()
@@ -95,67 +156,123 @@ def bare(cell: Cell, indices: np.ndarray[Any, Any]) -> float:
     gate.wait()
     start = time.perf_counter()
     gate.wait()
-    return len(indices) / (time.perf_counter() - start)
+    return time.perf_counter() - start
 
 
-def reference(cell: Cell) -> float:
-    """Offline samples per second of the reference manner, by LoadGen."""
-    dataset = workloads.load(cell["workload"]).open(Path(cell["dataset"]["path"]))
-    width = int(dataset.lengths.max())
-    session = open_session(cell, len(os.sched_getaffinity(0)))
-    for index in range(4):
-        session.run(dataset.batch(np.array([index], np.int64), width))
-
-    def answer(sample: int, index: int, lg: Any) -> None:
-        row = one(dataset, session, index, width)
-        lg.QuerySamplesComplete([lg.QuerySampleResponse(sample, row.ctypes.data, row.nbytes)])
-
-    def issue(ids: Sequence[int], indices: Sequence[int], lg: Any) -> None:
-        threads = [
-            threading.Thread(target=answer, args=(sample, index, lg))
-            for sample, index in zip(ids, indices, strict=True)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    return with_loadgen(cell, issue).metric("Offline")
+def bare_calls(cell: Cell, indices: list[int]) -> list[float]:
+    """Milliseconds of one call for each sample, alone, not padded, on all cores; in the order of `indices`."""
+    data = dataset(cell)
+    layout = runner.layout(cell, data)
+    session = open_session(cell, layout.threads)
+    inputs = [data.batch(np.array([index], np.int64), layout.width) for index in indices]
+    for one in inputs[: max(8, len(inputs) // 8)]:
+        session.run(one)
+    times = []
+    for one in inputs:
+        before = time.perf_counter_ns()
+        session.run(one)
+        times.append((time.perf_counter_ns() - before) / 1e6)
+    return times
 
 
-def one(dataset: Dataset, session: Session, index: int, width: int) -> np.ndarray[Any, Any]:
-    """The response of one padded sample."""
-    chosen = np.array([index], np.int64)
-    return dataset.respond(chosen, session.run(dataset.batch(chosen, width)))
+class Reference:
+    """The reference manner.
+
+    At most so many samples at a time as there are cores: more threads only take the interpreter from each other.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        import onnxruntime  # noqa: PLC0415  (only the reference manner needs it, whatever the cell's backend)
+
+        self._data = dataset(cell)
+        self._width = int(self._data.lengths.max())
+        self._session = onnxruntime.InferenceSession(
+            cell["model"]["path"], onnxruntime.SessionOptions(), providers=["CPUExecutionProvider"]
+        )
+        self._names = {graph: name for name, graph in cell["model"]["inputs"].items()}
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._room = threading.Semaphore(len(os.sched_getaffinity(0)))
+
+    def warm_up(self) -> None:
+        """Some calls at the full width."""
+        for index in range(4):
+            self.one(index)
+
+    def one(self, index: int) -> NDArray[Any]:
+        """The response of one padded sample."""
+        chosen = np.array([index], np.int64)
+        inputs = self._data.batch(chosen, self._width)
+        scores = self._session.run(self._outputs, {graph: inputs[name] for graph, name in self._names.items()})
+        row: NDArray[Any] = np.stack(scores, axis=-1)[0]
+        return row
+
+    def issue(self, ids: Sequence[int], indices: Sequence[int], lg: Any) -> None:
+        """A thread for each sample."""
+        for sample, index in zip(ids, indices, strict=True):
+            self._room.acquire()
+            threading.Thread(target=self._answer, args=(sample, index, lg)).start()
+
+    def _answer(self, sample: int, index: int, lg: Any) -> None:
+        try:
+            row = self.one(index)
+            lg.QuerySamplesComplete([lg.QuerySampleResponse(sample, row.ctypes.data, row.nbytes)])
+        finally:
+            self._room.release()
 
 
-def open_session(cell: Cell, threads: int) -> Session:
-    """The cell's model in its backend."""
-    source = ModelFile(Path(cell["model"]["path"]), cell["model"]["inputs"], cell["model"]["outputs"])
-    return backends.load(cell["backend"]["name"]).load(source, Options(cell["backend"]["device"], threads))
+def reference_offline(cell: Cell) -> float:
+    """Offline samples a second of the reference manner, by LoadGen."""
+    sut = Reference(cell)
+    sut.warm_up()
+    return with_loadgen(cell, Plain(sut.issue, loadgen.module()), counted(cell)).metric("Offline")
 
 
-def with_loadgen(cell: Cell, issue: Callable[[Sequence[int], Sequence[int], Any], None]) -> DetailLog:
-    """An Offline performance run of the cell's query with a SUT of our own."""
-    lg = loadgen.module()
-
-    class Plain:
-        def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
-            issue(ids, indices, lg)
-
-        def flush(self) -> None: ...
-
-        def close(self) -> None: ...
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        values = {"target_qps": 1, "min_duration": 1, "min_query_count": cell["loadgen"]["query_count"]}
-        asked = Settings(cell["loadgen"]["model"], "Offline", "performance", values)
-        settings = asked.apply(lg, folder / "user.conf")
-        count = cell["dataset"]["samples"]
-        loadgen.run(lg, settings, Plain(), count, count, folder)
-        return DetailLog.read(folder / "mlperf_log_detail.txt")
+def reference_calls(cell: Cell, indices: list[int]) -> list[float]:
+    """Milliseconds of each of these samples, alone, in the reference manner."""
+    sut = Reference(cell)
+    sut.warm_up()
+    times = []
+    for index in indices:
+        before = time.perf_counter_ns()
+        sut.one(index)
+        times.append((time.perf_counter_ns() - before) / 1e6)
+    return times
 
 
-if __name__ == "__main__":
-    main()
+def reference_server(cell: Cell, rate: float, latency_ms: float) -> dict[str, Any]:
+    """A Server run of the reference manner at a rate; what the detail log says, as `server.outcome` wants it."""
+    sut = Reference(cell)
+    sut.warm_up()
+    values = {**counted(cell), "target_qps": rate, "target_latency": latency_ms}
+    return with_loadgen(cell, Plain(sut.issue, loadgen.module()), values).values
+
+
+class Chosen:
+    """Some samples of a data set, in any order and as often as wanted, as a data set of its own."""
+
+    def __init__(self, data: Dataset, indices: NDArray[np.int64]) -> None:
+        self._data, self._indices = data, indices
+        self.count = len(indices)
+        self.lengths: NDArray[np.int32] = data.lengths[indices]
+
+    def batch(self, indices: NDArray[np.int64], width: int | None = None) -> dict[str, NDArray[Any]]:
+        """As of the data set."""
+        return self._data.batch(self._indices[indices], width)
+
+    def respond(self, indices: NDArray[np.int64], outputs: Any) -> Any:
+        """As of the data set."""
+        return self._data.respond(self._indices[indices], outputs)
+
+
+def evenly(data: Dataset, count: int) -> NDArray[np.int64]:
+    """Indices spread evenly over the data set, all lengths in their shares; repeated where it is smaller."""
+    places: NDArray[np.int64] = np.arange(count, dtype=np.int64)
+    return places * data.count // count if count < data.count else places % data.count
+
+
+def in_turns(count: int, of: int) -> Iterator[tuple[int, int]]:
+    """(round, which) of things that take turns, the order turned round each time."""
+    for number in range(count):
+        order = range(of) if number % 2 == 0 else reversed(range(of))
+        for which in order:
+            yield number, which

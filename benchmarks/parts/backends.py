@@ -1,0 +1,132 @@
+"""Every backend and precision against the reference manner, each with its F1: one that is below 99 % is no win."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.part import Figure, Part, Reading, Record, UnavailableError, ratio
+from benchmarks.parts.offline import reference_reading
+from loadfleet import catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from benchmarks.bench import Bench
+
+WORKLOAD = "bert"
+F1_SAMPLES = 500
+KEPT = 0.99
+_TARGETS = {"openvino fp32": 4.0}
+_BEST_TARGET = 10.0
+_F1 = " F1"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A backend, and what it computes: a model, in a precision."""
+
+    backend: str
+    model: str
+    precision: str
+    label: str
+
+    def wanted(self) -> dict[str, Any]:
+        """Keys of a run file."""
+        return {"backend": self.backend, "model": self.model, "precision": self.precision}
+
+
+def configurations() -> list[Configuration]:
+    """What the catalogue has for the embedded model and what is made of it; the plainest first."""
+    default = catalogue.get("workload", WORKLOAD).data["default_model"]
+    models = [catalogue.get("model", default)]
+    models += [
+        entry for entry in catalogue.entries("model") if (entry.data.get("derived") or {}).get("from") == default
+    ]
+    found = []
+    for backend in catalogue.entries("backend"):
+        for model in models:
+            if model.data["format"] not in backend.data["formats"]:
+                continue
+            quantised = model.name != default
+            for precision in backend.data["precisions"]:
+                if quantised and precision != "fp32":
+                    continue
+                name = model.name.removeprefix(f"{default}-") if quantised else precision
+                found.append(Configuration(backend.name, model.name, precision, f"{backend.name} {name}"))
+    return sorted(found, key=lambda each: (each.model != default, each.precision != "fp32", each.label))
+
+
+def readings(bench: Bench, number: int) -> Iterator[Reading]:
+    """Samples a second of each, and in the first round the F1 of each on the same samples."""
+    turns = configurations()
+    if number % 2:
+        turns.reverse()
+    else:
+        yield reference_reading(bench)
+    for each in turns:
+        try:
+            python = bench.python(each.backend)
+            yield Reading(each.label, bench.run(bench.cell(query_count=bench.samples, **each.wanted()), python).metric)
+            if number == 0:
+                cell = bench.cell(mode="accuracy", query_count=F1_SAMPLES, **each.wanted())
+                yield Reading(each.label + _F1, bench.run(cell, python).result["accuracy"]["value"], "%")
+        except UnavailableError as error:
+            yield Reading(each.label, None, reason=str(error))
+    if number % 2:
+        yield reference_reading(bench)
+
+
+def figures(record: Record) -> list[Figure]:
+    """A row for the speed and one for the F1 of each, and the best of those that keep their F1."""
+    read = record.values()
+    plain = configurations()[0].label
+    found = []
+    for each in configurations():
+        below = partial(_below, each.label, plain)
+        found.append(
+            ratio(
+                f"{each.label}: against the reference-style SUT", each.label, "reference",
+                at_least=_TARGETS.get(each.label), unless=below,
+            )
+        )  # fmt: skip
+        if each.label != plain:
+            found.append(
+                ratio(
+                    f"{each.label}: F1 as a share of fp32's, {F1_SAMPLES} samples",
+                    each.label + _F1, plain + _F1, at_least=KEPT,
+                )
+            )  # fmt: skip
+    kept = [each.label for each in configurations() if each.label in read and not _below(each.label, plain, read)]
+    best = max(kept, key=lambda label: statistics.median(read[label]), default=plain)
+    found.append(
+        ratio(
+            f"Best precision that keeps 99 % ({best}): against the reference-style SUT", best, "reference",
+            at_least=_BEST_TARGET,
+        )
+    )  # fmt: skip
+    return found
+
+
+def _below(label: str, plain: str, read: Mapping[str, Sequence[float]]) -> str:
+    """Why a speed is no win; empty when it is one."""
+    if label == plain:
+        return ""
+    f1, whole = read.get(label + _F1), read.get(plain + _F1)
+    if not f1 or not whole:
+        return "its F1 is not known"
+    share = f1[0] / whole[0]
+    return "" if share >= KEPT else f"no win: its F1 is {share:.1%} of fp32's, below {KEPT:.0%}"
+
+
+PART = Part(
+    name="backends",
+    title="Offline, embedded model: each backend and precision against the reference-style SUT, with its F1",
+    run=readings,
+    figures=figures,
+    rounds=3,
+    seconds=200,
+    rank=20,
+)

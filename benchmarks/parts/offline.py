@@ -1,0 +1,66 @@
+"""Offline: the harness between its limit and the reference manner; and its cell's start and memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.part import Part, Reading, ratio, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.bench import Bench, Cell
+
+MB = 1e6
+REFERENCE_SAMPLES = 200  # each costs the same, being padded: fewer say as much
+
+
+def readings(bench: Bench, number: int) -> Iterator[Reading]:
+    """Samples a second of each; seconds and MB of the harness' cell."""
+    cell = bench.cell(query_count=bench.samples)
+    indices = bench.issued(cell)
+
+    def harness() -> Iterator[Reading]:
+        run = bench.run(cell)
+        yield Reading("harness", run.metric)
+        yield Reading("start", run.start_s, "s")
+        yield Reading("memory", (run.peak_bytes - on_disk(cell)) / MB, "MB")
+
+    def bare() -> Iterator[Reading]:
+        yield Reading("bare", bench.child("benchmarks.sut:bare_offline", cell=cell, indices=indices))
+
+    def reference() -> Iterator[Reading]:
+        yield reference_reading(bench)
+
+    turns = [harness, bare, reference]
+    for turn in turns if number % 2 == 0 else reversed(turns):
+        yield from turn()
+
+
+def reference_reading(bench: Bench) -> Reading:
+    """Samples a second of the reference manner."""
+    cell = bench.cell(query_count=REFERENCE_SAMPLES)
+    return Reading("reference", bench.child("benchmarks.sut:reference_offline", cell=cell))
+
+
+def on_disk(cell: Cell) -> int:
+    """Bytes of the cell's model and of its prepared arrays."""
+    data = sum(path.stat().st_size for path in Path(cell["dataset"]["path"]).glob("*.npy"))
+    return Path(cell["model"]["path"]).stat().st_size + data
+
+
+PART = Part(
+    name="offline",
+    title="Offline, fp32 onnxruntime, embedded model: harness, bare runtime, reference-style SUT",
+    run=readings,
+    figures=(
+        ratio("Offline: share of the bare runtime's limit", "harness", "bare", at_least=0.98),
+        ratio("Offline: against the reference-style SUT", "harness", "reference", at_least=3.0),
+        value("Start of a warm cell, without loading the model", "start", "s", at_most=2.0),
+        value("Peak memory beyond model and data", "memory", "MB", at_most=300.0),
+    ),
+    rounds=5,
+    seconds=70,
+    rank=10,
+)

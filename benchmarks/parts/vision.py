@@ -1,0 +1,43 @@
+"""Offline, images: the harness against the bare runtime for a small image classifier; decoding is done beforehand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.part import Part, Reading, ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.bench import Bench
+
+WORKLOAD, MODEL = "resnet50", "efficientnet-lite0"
+SAMPLES = 600
+
+
+def readings(bench: Bench, number: int) -> Iterator[Reading]:
+    """Samples a second."""
+    cell = bench.cell(workload=WORKLOAD, model=MODEL, query_count=SAMPLES)
+    indices = bench.issued(cell)
+
+    def harness() -> Reading:
+        return Reading("harness", bench.run(cell).metric)
+
+    def bare() -> Reading:
+        return Reading("bare", bench.child("benchmarks.sut:bare_offline", cell=cell, indices=indices))
+
+    for turn in (harness, bare) if number % 2 == 0 else (bare, harness):
+        yield turn()
+
+
+PART = Part(
+    name="vision",
+    title="Offline, EfficientNet-Lite0: harness and bare runtime",
+    run=readings,
+    figures=(
+        ratio("Offline, EfficientNet-Lite0: share of the bare runtime's limit", "harness", "bare", at_least=0.97),
+    ),
+    rounds=3,
+    seconds=60,
+    rank=45,
+)
