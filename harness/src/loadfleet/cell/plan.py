@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MODES = ("accuracy", "performance")  # what runs when nothing is said
 EXECUTIONS = ("test", "valid")
+UNJUDGED = "none"  # metric of a workload whose answers are neither right nor wrong
 UNKNOWN_SYSTEM = "sha256:" + "0" * 64  # a run by hand, without a measured system description
 _FREE_BYTES = 512 << 20  # LoadGen logs, status and telemetry of a run, with room to spare
 _TIMEOUT_S = {"test": 1800.0, "valid": 6 * 3600.0}
@@ -51,10 +52,9 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
         _choice("benchmark_scenarios", name, workload.data["scenarios"])
         for name in run.get("scenarios") or workload.data["scenarios"][:1]
     ]
-    known = (*compliance.MODES, compliance.ALL, *compliance.names())
-    asked = [_choice("benchmark_modes", name, known) for name in run.get("modes") or MODES]
-    model = catalogue.get("model", run.get("model") or workload.data["default_model"])
-    dataset = catalogue.get("dataset", run.get("dataset") or workload.data["default_dataset"])
+    asked = _modes(run.get("modes"), workload)
+    store = Store(Path(run["store_path"]).expanduser())
+    model, dataset = _entries(run, workload, store)
     for entry in (model, dataset):
         if entry.data.get("workload", workload.name) != workload.name:
             raise InputError(
@@ -113,6 +113,7 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "dynamic_shape": bool(model.data.get("dynamic_shape")),
                 "shapes": workload.data.get("outputs", {}),
                 "accuracy": _reference(model.data, dataset),
+                **_compared(model.data, dataset),
                 "facts": _facts(model.data, backend.name, precision),
             },
             "dataset": {
@@ -132,7 +133,8 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
             "loadgen": {
                 "model": workload.data["loadgen_model"],
                 "target_qps": (run.get("target_qps") or {}).get(scenario),
-                "target_latency_ms": (run.get("target_latency_ms") or {}).get(scenario),
+                "target_latency_ms": (run.get("target_latency_ms") or {}).get(scenario)
+                or workload.data.get("latency_ms", {}).get(scenario),
                 "query_count": run.get("query_count"),
             },
             "command": {"prefix": prefix, "environment": dict(run.get("environment") or {})},
@@ -140,6 +142,7 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
             **(
                 {} if mode in compliance.MODES else {"compliance": compliance.describe(mode, rules, official, scenario)}
             ),
+            **_unofficial(workload),
             **{key: run[key] for key in ("gate", "platform") if run.get(key)},
         }
         for scenario in scenarios
@@ -164,11 +167,62 @@ def _batch(asked: int | None, workload: Mapping[str, Any], model: catalogue.Entr
 
 def _reference(model: Mapping[str, Any], dataset: catalogue.Entry) -> dict[str, float]:
     """The model's own accuracy on a data set, metric -> per cent; empty where nobody measured it."""
-    stated = model["accuracy"]
+    stated = model.get("accuracy")
+    if stated is None:
+        return {}
     found = model.get("accuracy_on", {}).get(dataset.name)
     if found is None:
         found = stated if stated["samples"] == dataset.data["samples"] else {}
     return {name: value for name, value in found.items() if name != "samples"}
+
+
+def _modes(asked: Sequence[str] | None, workload: catalogue.Entry) -> list[str]:
+    """Modes and tests as they were asked for; a workload without accuracy is measured only."""
+    known = (*compliance.MODES, compliance.ALL, *compliance.names())
+    if workload.data["metric"] != UNJUDGED:
+        return [_choice("benchmark_modes", name, known) for name in asked or MODES]
+    for name in asked or ():
+        if _choice("benchmark_modes", name, known) != "performance":
+            raise InputError(
+                f"benchmark_modes: {name} cannot run: the workload {workload.name} claims no accuracy, for its inputs are "
+                "made and no answer is right or wrong",
+                fix="set benchmark_modes: [performance]",
+            )
+    return ["performance"]
+
+
+def _entries(
+    run: Mapping[str, Any], workload: catalogue.Entry, store: Store
+) -> tuple[catalogue.Entry, catalogue.Entry]:
+    """Model and data set; those that a user imported are known to the store."""
+    name = run.get("model") or workload.data.get("default_model")
+    if name is None:
+        raise InputError(
+            f"the workload {workload.name} has no model of its own",
+            fix="name one by benchmark_model_path, benchmark_model_url or benchmark_model_hf",
+        )
+    suffix = workload.data.get("dataset_suffix")
+    data = run.get("dataset") or (f"{name}{suffix}" if suffix else workload.data["default_dataset"])
+    return catalogue.get("model", name, store.catalogue), catalogue.get("dataset", data, store.catalogue)
+
+
+def _unofficial(workload: catalogue.Entry) -> dict[str, Any]:
+    """Why nothing of a workload can be submitted, and that it claims no accuracy, where that is so."""
+    found: dict[str, Any] = {}
+    if workload.data["metric"] == UNJUDGED:
+        found["judged"] = False
+    if not workload.data.get("checker_models", True):
+        words = f"the workload {workload.name} is none of MLPerf's benchmarks"
+        found["unofficial"] = words if found.get("judged", True) else f"{words} and claims no accuracy"
+    return found
+
+
+def _compared(model: Mapping[str, Any], dataset: catalogue.Entry) -> dict[str, Any]:
+    """The accuracy that is shown beside a model's own, of one that it claims nothing of."""
+    other = model.get("compared_with")
+    if other is None:
+        return {}
+    return {"compared": {"name": other, "accuracy": _reference(catalogue.get("model", other).data, dataset)}}
 
 
 def _facts(model: Mapping[str, Any], backend: str, precision: str) -> dict[str, Any]:

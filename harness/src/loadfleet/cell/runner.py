@@ -207,6 +207,7 @@ def _result(
         "latency": judged.latency,
         "validity": judged.validity,
         "accuracy": judged.accuracy,
+        **({} if cell.get("judged", True) else {"accuracy_claimed": False}),
         **({"compliance": judged.compliance} if judged.compliance else {}),
         "power": None,
         "files": {

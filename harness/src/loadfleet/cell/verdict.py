@@ -59,6 +59,8 @@ def judge(
     reasons = []
     if test:
         reasons.append(_test_words(cell, rules, detail))
+    if "unofficial" in cell:
+        reasons.append(cell["unofficial"])
     unmet = detail.unmet()
     if detail.validity == "INVALID":
         (reasons if test and unmet and set(unmet) <= set(MINIMUMS) else bad).extend(detail.reasons())
@@ -120,6 +122,7 @@ def _accuracy(cell: Mapping[str, Any], rules: Round, accuracy: Accuracy) -> dict
     if cell["model"]["facts"].get("reference") and official_target is not None:
         target = official_target
     complete = accuracy.samples >= accuracy.total
+    other = cell["model"].get("compared")
     return {
         "metric": accuracy.metric,
         "unit": "%",
@@ -132,4 +135,5 @@ def _accuracy(cell: Mapping[str, Any], rules: Round, accuracy: Accuracy) -> dict
         "total": accuracy.total,
         "met": accuracy.value >= target if complete and target is not None else None,
         "line": accuracy.line,
+        **({"compared": {"model": other["name"], "value": other["accuracy"].get(accuracy.metric)}} if other else {}),
     }

@@ -101,7 +101,10 @@ class Validity:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Accuracy in per cent. `met` is None while only `samples` of `total` were answered: a subset is not judged."""
+    """Accuracy in per cent. `met` is None while only `samples` of `total` were answered: a subset is not judged.
+
+    `compared` is name (`model`) and accuracy (`value`) of another model, beside one that claims none.
+    """
 
     metric: str
     value: float
@@ -113,6 +116,7 @@ class Accuracy:
     total: int
     met: bool | None
     line: str | None
+    compared: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,7 @@ class Result:
             metric=Metric(**_only(value["metric"], ("name", "value", "unit"))) if value["metric"] else None,
             latency={key: latency[key] for key in latency if key != "unit"} if latency else None,
             validity=_validity(value["validity"]),
-            accuracy=Accuracy(**_only(value["accuracy"], _ACCURACY)) if value["accuracy"] else None,
+            accuracy=_accuracy(value["accuracy"]) if value["accuracy"] else None,
             telemetry=value["telemetry"] or {},
             files={name: FileDigest(entry["sha256"], entry["bytes"]) for name, entry in value["files"].items()},
             time=Times(**_only(value["time"], set(Times.__annotations__) & set(value["time"]))),
@@ -249,6 +253,10 @@ _ACCURACY = (
     "met",
     "line",
 )
+
+
+def _accuracy(value: Mapping[str, Any]) -> Accuracy:
+    return Accuracy(**_only(value, _ACCURACY), compared=value.get("compared"))
 
 
 def _only(value: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:

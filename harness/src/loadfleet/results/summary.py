@@ -50,6 +50,7 @@ def summarise(run: RunResults) -> dict[str, Any]:
         "verdict": judged.text,
         "exit_code": judged.exit_code,
         "cells": cells,
+        "versions": words.versions(run.results),
         "reasons": reasons,
         "failures": [failure.as_dict() for failure in all_of(run)],
         "findings": list(run.findings),
@@ -138,6 +139,7 @@ def write_text(run: RunResults, *, color: bool | None = None) -> None:
     styles = [_STYLES[cell["outcome"]] if cell["outcome"] != "good" else {} for cell in data["cells"]]
     lines += table(HEADINGS, rows, width=_columns(), row_styles=styles, merge=(1, 2))
     lines += ["", *(f"[{index}] {reason}" for index, reason in enumerate(data["reasons"], 1))]
+    lines += [f"Versions: {data['versions']}"] if data["versions"] else []
     for failure in all_of(run):
         head, *rest = failure.text(_columns())
         lines += [click.style(head, fg="red"), *rest]
@@ -170,6 +172,6 @@ def row(outcome: CellOutcome, cell: dict[str, Any]) -> tuple[str, ...]:
         f"{cell['mode']} {result.compliance.verdict}" if result and result.compliance else cell["mode"],
         words.metric(result.metric) if result else "-",
         cell["loadgen"] or "-",
-        words.accuracy(result.accuracy) if result else "-",
+        words.answers(result),
         "yes" if cell["submittable"] and not cell["why_not"] else f"no: {cell['why_not']} {numbers}".rstrip(),
     )

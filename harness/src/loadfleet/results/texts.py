@@ -103,7 +103,7 @@ def describe(result: Result) -> str:
         ("Backend", f"{result.backend.name} on {result.backend.device} ({versions})"),
         ("Result", words.metric(result.metric)),
         ("LoadGen", f"{result.validity.loadgen or '-'} (version {result.loadgen.version or '?'})"),
-        ("Accuracy", words.accuracy(result.accuracy)),
+        ("Accuracy", words.answers(result)),
     ]
     if platform := result.raw.get("platform"):
         facts.insert(3, ("Platform", _platform(platform)))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from loadfleet.results.model import Accuracy, Metric
+    from collections.abc import Iterable
+
+    from loadfleet.results.model import Accuracy, Metric, Result
 
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -58,11 +60,34 @@ def accuracy(value: Accuracy | None) -> str:
         return "-"
     text = percent(value.value)
     if value.target is None:
-        return f"{text}, no target"
+        return f"{text}, no target" + _beside(value)
     text += f", target {percent(value.target)}: "
     if value.met is None:
         return f"{text}not judged: {value.samples:,} of {value.total:,} samples"
     return text + ("yes" if value.met else "no")
+
+
+def _beside(value: Accuracy) -> str:
+    """Another model's accuracy, to compare with."""
+    other = value.compared
+    return f" ({other['model']}: {percent(other['value'])})" if other and other["value"] is not None else ""
+
+
+def answers(result: Result | None) -> str:
+    """The accuracy of a result's answers, or that none is claimed."""
+    if result is None:
+        return "-"
+    return accuracy(result.accuracy) if result.raw.get("accuracy_claimed", True) else "no accuracy"
+
+
+def versions(results: Iterable[Result]) -> str:
+    """`onnxruntime 1.20.1, LoadGen 5.1.2`: everything that measured, each package with all its versions."""
+    found: dict[str, set[str]] = {}
+    for result in results:
+        for name, version in {**result.backend.versions, "LoadGen": result.loadgen.version}.items():
+            found.setdefault(name, set()).add(version or "?")
+    order = sorted(found, key=lambda name: name == "LoadGen")
+    return ", ".join(f"{name} {' and '.join(sorted(found[name]))}" for name in order)
 
 
 def latency_unit(milliseconds: float) -> tuple[str, float]:

@@ -174,7 +174,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     facts = [
         ("Result", words.metric(result.metric)),
         ("LoadGen says", result.validity.loadgen or "-"),
-        ("Accuracy", words.accuracy(result.accuracy)),
+        ("Accuracy", words.answers(result)),
         ("Model", f"{result.model.name}, {result.model.precision}, {result.model.digest}"),
         ("Counts as", result.model.official_name or "-"),
         ("Data set", f"{result.dataset.name}, {result.dataset.samples:,} samples, {result.dataset.digest}"),
