@@ -273,3 +273,11 @@ def test_metric_patterns_are_as_strict_as_those_of_the_round(
     match = rounds.load(round_name).metric_patterns[metric].match(line)
 
     assert (match and float(match["value"])) == value
+
+
+def test_a_benchmark_that_later_rounds_have_no_longer() -> None:
+    with pytest.raises(InputError, match="has no model 'retinanet'") as caught:
+        rounds.load("v6.1").model("retinanet")
+    assert caught.value.fix.endswith("v5.0, v5.1, v6.0")
+    assert rounds.newest({"round": "v5.1"}) == "v5.1"
+    assert rounds.newest({}) == rounds.newest() == rounds.names()[-1]

@@ -280,6 +280,10 @@ class Round:
     endpoints: EndpointRules | None
     models: Mapping[str, RoundModel]
 
+    def has(self, name: str) -> bool:
+        """Whether the round has a benchmark of that name or alias."""
+        return self.aliases.get(name, name) in self.models
+
     def model(self, name: str) -> RoundModel:
         """The benchmark of that name or alias.
 
@@ -288,9 +292,12 @@ class Round:
         """
         found = self.models.get(self.aliases.get(name, name))
         if found is None:
+            others = [known for known in names() if known != self.name and load(known).has(name)]
             raise InputError(
                 f"{self.title} has no model {name!r}",
-                fix=f"use one of {', '.join(sorted(self.models))}, or another round",
+                fix=f"set submission_round to a round that has it: {', '.join(others)}"
+                if others
+                else f"use one of {', '.join(sorted(self.models))}",
             )
         return found
 
@@ -325,9 +332,9 @@ def names() -> list[str]:
     )
 
 
-def newest() -> str:
-    """The round that is meant when none is named."""
-    return names()[-1]
+def newest(workload: Mapping[str, Any] | None = None) -> str:
+    """The round that is meant when none is named: of all, or the last one that has a workload (its catalogue data)."""
+    return str((workload or {}).get("round") or names()[-1])
 
 
 @functools.cache

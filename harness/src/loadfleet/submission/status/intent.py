@@ -156,9 +156,9 @@ def of(found: Mapping[str, Any]) -> Intent:
             raise InputError(
                 f"{_RUN.get(name, name)} is the template {value!r}", fix=f"give its value: -e {_RUN.get(name)}=..."
             )
-    request.setdefault("round", run.get("round") or rounds.newest())
-    rules = rounds.load(str(request["round"]))
     workload = catalogue.get("workload", str(run.get("workload") or "bert"))
+    request.setdefault("round", run.get("round") or rounds.newest(workload.data))
+    rules = rounds.load(str(request["round"]))
     model = catalogue.get("model", str(run.get("model") or workload.data["default_model"]))
     backend = catalogue.get("backend", str(run.get("backend") or "onnxruntime"))
     scenarios = _list(run.get("scenarios")) or list(workload.data["scenarios"][:1])
