@@ -71,7 +71,7 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     device = _choice("benchmark_device", run.get("device") or "cpu", list(backend.data["devices"]))
     precision = _choice("benchmark_precision", run.get("precision") or "fp32", backend.data["precisions"])
     implementation = _choice("benchmark_implementation", run.get("implementation") or "native", ("native",))
-    rules = rounds.load(run.get("round") or rounds.names()[-1])
+    rules = rounds.load(run.get("round") or rounds.newest(workload.data))
     official = model.data.get("official_name")
     if official:
         rules.model(official)
