@@ -29,6 +29,9 @@ SHARED = (
     "doctor_report_path",
     "results_path",
     "store_path",
+    "store_pin",
+    "store_quota",
+    "store_shared_path",
     "wheelhouse_path",
 )
 # How alike a name must be to be offered.

@@ -50,6 +50,20 @@ options:
       - Paths are the host's; with O(from_controller) they are the controller's.
     type: dict
     default: {}
+  shared_path:
+    description:
+      - Folder on the host of a store that is only read, such as one on a file system that all hosts mount. Its entries
+        are used in place. Several are separated by V(:). Empty for none.
+    type: str
+    default: ""
+  quota:
+    description: Most that models, data sets and downloads may take on the host, as in V(200GB). Empty for no limit.
+    type: str
+    default: ""
+  pin:
+    description: Whether to pin the entry, so that C(loadfleet cache rm) keeps it.
+    type: bool
+    default: false
   offline:
     description: Whether to use only what the host has, its mirrors that are folders, and what the harness embeds.
     type: bool
@@ -131,6 +145,12 @@ class Artifact:
             self.module.fail_json(msg="%s: no command at %s; fix: run the role harness first" % (title, executable))
         store = expand(params["store_path"])
         command = [executable, "cache", "ensure", params["kind"], params["name"], "--json", "--store", store]
+        for path in filter(None, params["shared_path"].split(os.pathsep)):
+            command += ["--shared-store", expand(path)]
+        if params["quota"]:
+            command += ["--quota", params["quota"]]
+        if params["pin"]:
+            command.append("--pin")
         if not params["from_controller"]:
             for mirror in params["mirrors"]:
                 command += ["--mirror", mirror]
@@ -182,6 +202,9 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "mirrors": {"type": "list", "elements": "str", "default": []},
             "supplied": {"type": "dict", "default": {}},
+            "shared_path": {"type": "str", "default": ""},
+            "quota": {"type": "str", "default": ""},
+            "pin": {"type": "bool", "default": False},
             "offline": {"type": "bool", "default": False},
             "from_controller": {"type": "bool", "default": False},
             "controller_executable": {"type": "str", "default": "loadfleet"},

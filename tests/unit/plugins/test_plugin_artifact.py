@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.loadfleet.mlperf.plugins.action.artifact import have
+from ansible_collections.loadfleet.mlperf.plugins.modules.artifact import Artifact
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,3 +43,49 @@ def test_a_failure_on_the_controller_says_so(tmp_path: Path) -> None:
         have("dataset", "squad", args)
     with pytest.raises(AnsibleActionFail, match="on the controller: No such file"):
         have("dataset", "squad", {"controller_executable": str(tmp_path / "absent")})
+
+
+class Called(SimpleNamespace):
+    """Stands in for AnsibleModule; keeps what was run."""
+
+    check_mode = False
+
+    def run_command(self, command: list[str]) -> tuple[int, str, str]:
+        self.command = command
+        return 0, json.dumps({"changed": True, "path": "/srv/x", "lacks": []}), ""
+
+
+def test_everything_a_user_sets_reaches_the_command(tmp_path: Path) -> None:
+    (tmp_path / "loadfleet").write_text("")
+    (tmp_path / "loadfleet").chmod(0o755)
+    params = {
+        "executable": str(tmp_path / "loadfleet"), "store_path": "/srv/store", "kind": "dataset", "name": "imagenet",
+        "mirrors": ["/m"], "supplied": {"imagenet": "/data/val.tar"}, "offline": True, "from_controller": False,
+        "brought": "", "shared_path": "/net/a:/net/b", "quota": "200GB", "pin": True,
+    }  # fmt: skip
+    module = Called(params=params)
+    assert Artifact(module).ensure()["changed"] is True
+    assert module.command[1:] == [
+        "cache",
+        "ensure",
+        "dataset",
+        "imagenet",
+        "--json",
+        "--store",
+        "/srv/store",
+        "--shared-store",
+        "/net/a",
+        "--shared-store",
+        "/net/b",
+        "--quota",
+        "200GB",
+        "--pin",
+        "--mirror",
+        "/m",
+        "--supplied",
+        "imagenet=/data/val.tar",
+        "--offline",
+    ]
+    bare = {**params, "shared_path": "", "quota": "", "pin": False, "supplied": {}, "mirrors": [], "offline": False}
+    Artifact(other := Called(params=bare)).ensure()
+    assert other.command[1:] == ["cache", "ensure", "dataset", "imagenet", "--json", "--store", "/srv/store"]

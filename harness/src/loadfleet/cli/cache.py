@@ -132,15 +132,15 @@ def show(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
     takes = sum(entry.takes for entry in found)
     if as_json:
         rows = [{**_facts(entry), **_story(store, entry, use[entry.path])} for entry in found]
-        size_of = sum(entry.size for entry in found)
-        echo_json({"store": str(store.path), "entries": rows, "size": size_of, "takes": takes, "partial": left})
+        sums = {"size": sum(entry.size for entry in found), "takes": takes, "partial": left, "free": store.free()}
+        echo_json({"store": str(store.path), "entries": rows, **sums})
         return
     if not found:
         click.echo(f"nothing in {store.path}" + (f" fits {' '.join(tags)}" if tags else ""), err=True)
     else:
         header = ("KIND", "NAME", "SIZE", "AGE", "LAST USED", "STATE", "USED BY", "DIGEST", "SOURCE")
         click.echo(aligned(header, [_line(store, each, use[each.path]) for each in found]))
-        click.echo(f"{size(takes)} in {store.path}", err=True)
+        click.echo(f"{size(takes)} in {store.path}, {size(store.free())} free", err=True)
     if left:
         click.echo(f"{size(left)} of interrupted downloads: `loadfleet cache rm --downloads` removes them", err=True)
 

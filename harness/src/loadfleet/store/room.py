@@ -36,6 +36,11 @@ def parse(text: str) -> int | None:
     return round(float(match[1]) * math.pow(base, _UNITS[match[2].upper()]))
 
 
+def disk_free(folder: Path) -> int:
+    """Bytes that the disk of a folder has free, or that it would be on."""
+    return shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists())).free
+
+
 class Room:
     """The room of a store.
 
@@ -68,7 +73,7 @@ class Room:
         Raises:
             NotReadyError: The disk or the quota has less room; says how much less, and what could be removed.
         """
-        free = shutil.disk_usage(next(each for each in (self._store, *self._store.parents) if each.exists())).free
+        free = disk_free(self._store)
         wanted = needed + MARGIN
         if free < wanted:
             self._refuse(

@@ -16,7 +16,7 @@ from loadfleet.store import adopted, builds, pins, recipe, shared, usage
 from loadfleet.store.entry import ENTRY_FILE, FileRecord, Report, StoreEntry
 from loadfleet.store.guards import exclusive, megabytes, words_for_errors
 from loadfleet.store.part import Part
-from loadfleet.store.room import Room
+from loadfleet.store.room import Room, disk_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -185,6 +185,10 @@ class Store:
             NotReadyError: The store cannot be read.
         """
         return sum(entry.takes for entry in self.entries()) + sum(size for _, size in self.partial())
+
+    def free(self) -> int:
+        """Bytes that its disk has free."""
+        return disk_free(self.path)
 
     def partial(self) -> list[tuple[Path, int]]:
         """What interrupted downloads left, with its bytes; continued when the same file is wanted again.
