@@ -65,27 +65,10 @@ def test_everything_a_user_sets_reaches_the_command(tmp_path: Path) -> None:
     }  # fmt: skip
     module = Called(params=params)
     assert Artifact(module).ensure()["changed"] is True
-    assert module.command[1:] == [
-        "cache",
-        "ensure",
-        "dataset",
-        "imagenet",
-        "--json",
-        "--store",
-        "/srv/store",
-        "--shared-store",
-        "/net/a",
-        "--shared-store",
-        "/net/b",
-        "--quota",
-        "200GB",
-        "--pin",
-        "--mirror",
-        "/m",
-        "--supplied",
-        "imagenet=/data/val.tar",
-        "--offline",
-    ]
+    assert " ".join(module.command[1:]) == (
+        "cache ensure dataset imagenet --json --store /srv/store --shared-store /net/a --shared-store /net/b "
+        "--quota 200GB --pin --mirror /m --supplied imagenet=/data/val.tar --offline"
+    )
     bare = {**params, "shared_path": "", "quota": "", "pin": False, "supplied": {}, "mirrors": [], "offline": False}
     Artifact(other := Called(params=bare)).ensure()
-    assert other.command[1:] == ["cache", "ensure", "dataset", "imagenet", "--json", "--store", "/srv/store"]
+    assert " ".join(other.command[1:]) == "cache ensure dataset imagenet --json --store /srv/store"
