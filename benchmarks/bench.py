@@ -68,7 +68,7 @@ class CellRun:
         detail: The detail log's first value of each key.
         folder: Its folder; kept until the benchmark ends.
         peak_bytes: The largest resident set of its process.
-        start_s: From the start of the process to LoadGen's, without loading the model and warming it up.
+        start_s: From the start of the process to LoadGen's, without warming up; the model is loaded in it.
     """
 
     result: dict[str, Any]

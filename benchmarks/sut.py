@@ -23,6 +23,7 @@ from loadfleet.cell import runner
 from loadfleet.loadgen import run as loadgen
 from loadfleet.loadgen.engine import Engine, core_shares, plan_batches
 from loadfleet.loadgen.logs import DetailLog
+from loadfleet.loadgen.schedule import scheduler
 from loadfleet.loadgen.settings import Settings
 
 if TYPE_CHECKING:
@@ -120,9 +121,20 @@ def issued(cell: Cell) -> list[int]:
     return found
 
 
+def model_load(cell: Cell) -> float:
+    """Seconds in which the harness loads the model into all its sessions."""
+    sessions = engine(cell, dataset(cell), loadgen.module())
+    backends.load(cell["backend"]["name"])
+    plan = scheduler(cell["scenario"], sessions, 1e3)
+    before = time.perf_counter()
+    plan.load()
+    return time.perf_counter() - before
+
+
 def bare_offline(cell: Cell, indices: list[int]) -> float:
     """Samples a second of nothing but the sessions' calls."""
     data, chosen = dataset(cell), np.array(indices, np.int64)
+    data.load(indices)
     # Its sessions are those of the harness; LoadGen is not called.
     sessions = engine(cell, data, loadgen.module())
     layout = sessions.layout
@@ -164,6 +176,7 @@ def bare_calls(cell: Cell, indices: list[int]) -> list[float]:
     data = dataset(cell)
     layout = runner.layout(cell, data)
     session = open_session(cell, layout.threads)
+    data.load(indices)
     inputs = [data.batch(np.array([index], np.int64), layout.width) for index in indices]
     for one in inputs[: max(8, len(inputs) // 8)]:
         session.run(one)
@@ -254,6 +267,10 @@ class Chosen:
         self._data, self._indices = data, indices
         self.count = len(indices)
         self.lengths: NDArray[np.int32] = data.lengths[indices]
+
+    def load(self, indices: Sequence[int]) -> None:
+        """As of the data set."""
+        self._data.load(self._indices[list(indices)].tolist())
 
     def batch(self, indices: NDArray[np.int64], width: int | None = None) -> dict[str, NDArray[Any]]:
         """As of the data set."""

@@ -50,7 +50,8 @@ def _large(cell: Cell, path: Path) -> Cell:
         "path": str(path),
         "accuracy": {},
     }
-    return {**cell, "model": model}
+    # A store of its own: what a backend keeps of a model must not stay.
+    return {**cell, "model": model, "store_path": str(path.parent / "store")}
 
 
 def build(path: str) -> None:
