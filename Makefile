@@ -73,7 +73,7 @@ sanity: setup ## Run ansible-test sanity on an exported copy of the collection
 	tests/sanity/run.sh $(ARGS)
 
 .PHONY: bench
-bench: setup ## Measure the harness against the bare runtime and a reference-style SUT
+bench: setup ## Measure the harness against its limit and a reference-style SUT (15 minutes)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: docs
