@@ -72,16 +72,19 @@ def plan_batches(lengths: NDArray[np.int32], layout: Layout) -> list[Indices]:
     turns the last batches are smaller and smaller, so that none is idle for long while another ends.
     """
     order = np.argsort(-lengths, kind="stable")
-    widths = (lengths[order] if layout.width is None else np.full(len(order), layout.width)).astype(np.int64)
-    left = np.cumsum(widths[::-1])[::-1]
-    turns = 2 * layout.instances if layout.instances > 1 else 1
+    count = len(order)
+    widths = lengths[order] if layout.width is None else np.full(count, layout.width)
+    left = np.cumsum(widths[::-1], dtype=np.int64)[::-1] if layout.instances > 1 else None
+    turns = 2 * layout.instances
     batches, start = [], 0
-    while start < len(order):
-        cost = min(layout.batch_cost, max(int(left[start]) // turns, layout.batch_cost // _SMALLEST))
-        samples = min(layout.batch_samples, max(-(-(len(order) - start) // turns), layout.batch_samples // _SMALLEST))
-        size = max(1, min(samples, cost // max(1, int(widths[start]))))
-        batches.append(order[start : start + size].astype(np.int64))
-        start += size
+    while start < count:
+        samples, cost = layout.batch_samples, layout.batch_cost
+        if left is not None:
+            samples = min(samples, max(-(-(count - start) // turns), samples // _SMALLEST))
+            cost = min(cost, max(int(left[start]) // turns, cost // _SMALLEST))
+        end = start + max(1, min(samples, cost // max(1, int(widths[start]))))
+        batches.append(order[start:end])
+        start = end
     return batches
 
 
