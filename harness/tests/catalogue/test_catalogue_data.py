@@ -34,13 +34,14 @@ def test_each_kind_has_a_schema_and_an_entry(kind: str) -> None:
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.kind}-{entry.name}")
 def test_entry_fits_its_schema(entry: Entry) -> None:
     assert problems(entry.kind, entry.data) == []
-    assert entry.data["name"] == entry.path.stem
+    assert entry.data["name"] == entry.name
+    assert entry.path.stem == entry.name or entry.path.parent.name == "families"
     assert entry.data.get("tags"), "an entry without tags is hard to find"
 
 
 @pytest.mark.parametrize("entry", of("model", "dataset"), ids=lambda entry: f"{entry.kind}-{entry.name}")
 def test_artifacts_require_and_embed_only_what_exists(entry: Entry) -> None:
-    artifact = entry.data["artifact"]
+    artifact = entry.data.get("artifact", {"files": []})
     for required in artifact.get("build", {}).get("requires", ()):
         assert required["name"] in names(required["kind"])
     for file in artifact["files"]:
@@ -54,7 +55,9 @@ def test_artifacts_require_and_embed_only_what_exists(entry: Entry) -> None:
 def test_workloads_name_models_and_datasets_of_their_own(entry: Entry) -> None:
     if "dataset_suffix" not in entry.data:  # else both come with a user's model
         assert catalogue.get("model", entry.data["default_model"]).data["workload"] == entry.name
-        assert catalogue.get("dataset", entry.data["default_dataset"]).data.get("workload") == entry.name
+        dataset = catalogue.dataset_of(entry, catalogue.model_of(entry))
+        assert dataset.data["workload"] == entry.name
+        assert dataset.data["samples"], "cells need a prepared data set"
     official = set(catalogue.get("round", "v6.1").data["models"])
     assert set(entry.data["checker_models"]) <= official
 
@@ -62,5 +65,13 @@ def test_workloads_name_models_and_datasets_of_their_own(entry: Entry) -> None:
 @pytest.mark.parametrize("entry", of("model"), ids=lambda entry: entry.name)
 def test_models_have_a_backend_that_accepts_them(entry: Entry) -> None:
     formats = {name for backend in of("backend") for name in backend.data["formats"] if name != "*"}
-    assert entry.data["format"] in formats
+    assert entry.data["format"] in formats or "no-backend" in entry.tags
     assert entry.data["workload"] in names("workload")
+
+
+@pytest.mark.parametrize("entry", of("model"), ids=lambda entry: entry.name)
+def test_data_can_be_prepared_as_a_model_wants_it(entry: Entry) -> None:
+    wanted = entry.data.get("preprocessing")
+    forms = {each.data["prepared"]["preprocessing"] for each in of("dataset") if "prepared" in each.data}
+    assert wanted is None or wanted in forms
+    assert set(entry.data.get("accuracy_on", {})) <= names("dataset")

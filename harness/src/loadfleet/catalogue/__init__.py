@@ -9,7 +9,20 @@ own folder `catalogue`, which is looked into last.
 
 from __future__ import annotations
 
+from loadfleet.catalogue.choice import dataset_of, model_of
 from loadfleet.catalogue.entry import KINDS, Entry, folder_of, kind_of
 from loadfleet.catalogue.loader import entries, find, get, lookup, matches
 
-__all__ = ["KINDS", "Entry", "entries", "find", "folder_of", "get", "kind_of", "lookup", "matches"]
+__all__ = [
+    "KINDS",
+    "Entry",
+    "dataset_of",
+    "entries",
+    "find",
+    "folder_of",
+    "get",
+    "kind_of",
+    "lookup",
+    "matches",
+    "model_of",
+]

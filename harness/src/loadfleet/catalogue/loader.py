@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from loadfleet.catalogue import families
 from loadfleet.catalogue.entry import KINDS, Entry, folder_of, kind_of
 from loadfleet.errors import InputError
 
@@ -43,7 +45,7 @@ def _refuse_duplicates(node: yaml.MappingNode) -> None:
 
 
 def get(kind: str, name: str, overlay: Path | None = None) -> Entry:
-    """The entry of that kind and name; only its own file is parsed.
+    """The entry of that kind and name; only its own file is parsed, or the families where it has none.
 
     Args:
         kind: One of `KINDS`, singular or plural.
@@ -59,7 +61,9 @@ def get(kind: str, name: str, overlay: Path | None = None) -> Entry:
             path = folder / f"{name}.yml"
             if path.is_file():
                 return _read(kind, path, shipped=shipped)
-    known = [path.stem for path, _ in _files(kind, overlay)]
+            if name in (related := _related(kind, folder, shipped=shipped)):
+                return related[name]
+    known = [place.name for place in _files(kind, overlay)]
     raise InputError(f"no {kind} named {name!r} in the catalogue", fix=_advice(name, known, kind))
 
 
@@ -69,12 +73,12 @@ def lookup(name: str) -> Entry:
     Raises:
         InputError: No entry has the name, or several kinds have one.
     """
-    found = [kind for kind in KINDS for path, _ in _files(kind) if path.stem == name]
+    found = [kind for kind in KINDS for place in _files(kind) if place.name == name]
     if len(found) == 1:
         return get(found[0], name)
     if found:
         raise InputError(f"{name!r} is the name of a {' and of a '.join(found)}", fix="name the kind before it")
-    known = [path.stem for kind in KINDS for path, _ in _files(kind)]
+    known = [place.name for kind in KINDS for place in _files(kind)]
     raise InputError(f"nothing in the catalogue is named {name!r}", fix=_advice(name, known, None))
 
 
@@ -85,7 +89,7 @@ def entries(kind: str | None = None) -> list[Entry]:
         InputError: No such kind, or a file is not valid.
     """
     kinds = KINDS if kind is None else (kind_of(kind),)
-    return [_read(each, path, shipped=shipped) for each in kinds for path, shipped in _files(each)]
+    return [place.read(each) for each in kinds for place in _files(each)]
 
 
 def find(words: Iterable[str], kind: str | None = None) -> list[Entry]:
@@ -124,27 +128,62 @@ def _folders(kind: str, last: Path | None = None) -> Iterator[tuple[Path, bool]]
         yield last / folder_of(kind), False
 
 
-def _files(kind: str, last: Path | None = None) -> list[tuple[Path, bool]]:
-    """The files of a kind by name; of several with one name the most important."""
-    found: dict[str, tuple[Path, bool]] = {}
+@dataclass(frozen=True)
+class _Place:
+    """Where an entry is: a file of its own, or already read as a member of a family."""
+
+    name: str
+    path: Path
+    shipped: bool
+    member: Entry | None = None
+
+    def read(self, kind: str) -> Entry:
+        return self.member or _read(kind, self.path, shipped=self.shipped)
+
+
+def _files(kind: str, last: Path | None = None) -> list[_Place]:
+    """The entries of a kind by name; of several with one name the most important."""
+    found: dict[str, _Place] = {}
     for folder, shipped in _folders(kind, last):
         for path in folder.glob("*.yml"):
-            found.setdefault(path.stem, (path, shipped))
+            found.setdefault(path.stem, _Place(path.stem, path, shipped))
+        for name, entry in _related(kind, folder, shipped=shipped).items():
+            found.setdefault(name, _Place(name, entry.path, shipped, entry))
     return [found[name] for name in sorted(found)]
 
 
+def _related(kind: str, folder: Path, *, shipped: bool) -> dict[str, Entry]:
+    """The members of all families in a folder, by name."""
+    found: dict[str, Entry] = {}
+    for path in sorted((folder / families.FOLDER).glob("*.yml")):
+        for name, data in families.members(path, _parsed(path)).items():
+            if name in found:
+                raise InputError(
+                    f"{path}: {name} is a member of {found[name].path.stem}, too", fix="rename one of them"
+                )
+            found[name] = _entry(kind, name, data, path, shipped=shipped)
+    return found
+
+
 def _read(kind: str, path: Path, *, shipped: bool) -> Entry:
+    return _entry(kind, path.stem, _parsed(path), path, shipped=shipped)
+
+
+def _parsed(path: Path) -> Any:
     try:
-        data = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506  a safe loader
+        return yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506  a safe loader
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid YAML: {_one_line(error)}") from error
+
+
+def _entry(kind: str, name: str, data: Any, path: Path, *, shipped: bool) -> Entry:
     if not shipped:  # shipped entries are validated by the tests
         from loadfleet.catalogue.validation import validate  # noqa: PLC0415  jsonschema is slow to import
 
-        validate(kind, data, path)
-    return Entry(kind=kind, name=path.stem, data=data, path=path, shipped=shipped)
+        validate(kind, data, path, name)
+    return Entry(kind=kind, name=name, data=data, path=path, shipped=shipped)
 
 
 def _one_line(error: Exception) -> str:

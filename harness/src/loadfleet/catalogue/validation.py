@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 SCHEMAS = Path(__file__).parent / "schemas"
 
 
-def validate(kind: str, data: Any, path: Path) -> None:
-    """Check one parsed file.
+def validate(kind: str, data: Any, path: Path, name: str = "") -> None:
+    """Check one parsed file, or the member `name` of a family in it.
 
     Raises:
         InputError: It breaks its schema, or its name is not its file's; names the file, the key path and the value.
@@ -28,8 +28,8 @@ def validate(kind: str, data: Any, path: Path) -> None:
     error = best_match(_validator(kind).iter_errors(data))
     if error is not None:
         raise InputError(f"{path}: {describe(error)}", fix=f"correct the file; its keys are described in {kind}.json")
-    if data["name"] != path.stem:
-        raise InputError(f"{path}: name: {data['name']!r} is not the file's name", fix=f"set name: {path.stem}")
+    if data["name"] != (name or path.stem):
+        raise InputError(f"{path}: name: {data['name']!r} is not the file's name", fix=f"set name: {name or path.stem}")
 
 
 def problems(kind: str, data: Any) -> list[str]:

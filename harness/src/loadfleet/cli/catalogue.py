@@ -50,7 +50,12 @@ def show_command(kind_or_name: str, name: str | None, as_json: bool) -> None:
         echo_json({"kind": entry.kind, "name": entry.name, "path": str(entry.path), "data": dict(entry.data)})
         return
     click.echo(f"# {entry.kind} {entry.name}, from {entry.path}")
-    click.echo(entry.path.read_text(encoding="utf-8"), nl=False)
+    if entry.path.stem == entry.name:
+        click.echo(entry.path.read_text(encoding="utf-8"), nl=False)
+    else:  # a member of a family
+        import yaml  # noqa: PLC0415  only needed here
+
+        click.echo(yaml.safe_dump(dict(entry.data), sort_keys=False, allow_unicode=True, width=120), nl=False)
 
 
 def _echo(found: Iterable[Entry], *, as_json: bool) -> None:

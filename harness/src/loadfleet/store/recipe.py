@@ -106,6 +106,11 @@ def _resolve(kind: str, name: str, chain: tuple[tuple[str, str], ...], overlay: 
         raise InputError(f"the catalogue goes in a circle: {circle}", fix="remove one of the `requires`")
     entry = catalogue.get(kind, name, overlay)
     artifact = entry.data.get("artifact")
+    if published := entry.data.get("published"):
+        raise InputError(
+            f"the {entry.kind} {name} is known by its address only: {published['why']} ({published['url']})",
+            fix="choose a model with files, or bring it yourself as an entry of your own, converted to ONNX",
+        )
     if artifact is None:
         raise InputError(f"{entry.kind} {name} has no files to store", fix=f"add `artifact` to {entry.path}")
     wanted = tuple(
