@@ -1,0 +1,111 @@
+"""Prepared pictures as batches, and model outputs as LoadGen responses.
+
+A model gives one of the outputs below; its catalogue entry says which of its graph's outputs that is.
+
+| canonical name | content |
+| --- | --- |
+| `label` | int [B], class 0..999 |
+| `label_after_background` | int [B], class 1..1000; 0 is the background class |
+| `scores` | float [B, 1000], or [B, 1001] where the first is the background class; the highest wins |
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from loadfleet.errors import BadResultError, InputError, NotReadyError
+from loadfleet.workloads.base import Dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+# Version of the files' layout and content; `prepare` writes it, older folders are prepared again.
+LAYOUT_VERSION = 1
+INPUT = "image"
+CLASSES = 1000
+_AGAIN = "prepare the data set again"
+_OUTPUTS = ("label", "label_after_background", "scores")
+
+
+class ImageDataset(Dataset):
+    """The arrays of a prepared folder, mapped.
+
+    Attributes:
+        images: float32 [N, 3, H, W], or [N, H, W, 3], as the recipe has it.
+        labels: int32 [N], class 0..999.
+    """
+
+    def __init__(self, prepared: Path) -> None:
+        recipe = _recipe(prepared)
+        self.count = int(recipe["images"])
+        self.images: NDArray[np.float32] = _mapped(prepared, "images", self.count)
+        self.labels: NDArray[np.int32] = _mapped(prepared, "labels", self.count)
+        self.lengths = np.ones(self.count, np.int32)
+
+    def batch(self, indices: NDArray[np.int64], width: int | None = None) -> dict[str, NDArray[Any]]:
+        self._check(indices)
+        first = int(indices[0])
+        if np.array_equal(indices, np.arange(first, first + len(indices))):
+            return {INPUT: self.images[first : first + len(indices)]}  # neighbours, or only one: nothing is copied
+        return {INPUT: self.images.take(indices, axis=0)}
+
+    def load(self, indices: Sequence[int]) -> None:
+        for index in indices:
+            self.images[index].max()  # reads each page once, from the disk if it has to be
+
+    def respond(self, indices: NDArray[np.int64], outputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """float32 [B]: the class, as the reference implementation logs it."""
+        name = next((known for known in _OUTPUTS if known in outputs), None)
+        if name is None:
+            raise BadResultError(
+                f"the model gave {', '.join(outputs) or 'nothing'}, none of {', '.join(_OUTPUTS)}",
+                fix="map one of the model's outputs to one of these names in its catalogue entry",
+            )
+        found, wanted = outputs[name], (len(indices), CLASSES) if name == "scores" else (len(indices),)
+        background = int(name == "label_after_background" or found.shape == (len(indices), CLASSES + 1))
+        if found.shape not in {wanted, (len(indices), CLASSES + 1)} or found.ndim != len(wanted):
+            raise BadResultError(
+                f"{name} has shape {list(found.shape)}, expected {list(wanted)}"
+                + (f" or {[len(indices), CLASSES + 1]}" if name == "scores" else ""),
+                fix=f"use a model that classifies every image into {CLASSES} classes",
+            )
+        labels = found.argmax(axis=1) if name == "scores" else found
+        return np.ascontiguousarray(labels - background, np.float32)
+
+    def _check(self, indices: NDArray[np.int64]) -> None:
+        if len(indices) == 0 or indices.min() < 0 or indices.max() >= self.count:
+            raise InputError(
+                f"samples {indices.tolist()[:5]}: the data set has 0 .. {self.count - 1}",
+                fix="ask for samples of the data set",
+            )
+
+
+def _recipe(prepared: Path) -> dict[str, Any]:
+    try:
+        recipe: dict[str, Any] = json.loads((prepared / "recipe.json").read_text(encoding="utf-8"))
+        version, count = recipe["version"], recipe["images"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NotReadyError(f"{prepared}: recipe.json cannot be read: {error}", fix=_AGAIN) from error
+    if version != LAYOUT_VERSION or not isinstance(count, int) or count < 1:
+        raise NotReadyError(
+            f"{prepared}: recipe.json has version {version} and {count} images, expected version {LAYOUT_VERSION}",
+            fix=_AGAIN,
+        )
+    return recipe
+
+
+def _mapped(prepared: Path, name: str, count: int) -> NDArray[Any]:
+    path = prepared / f"{name}.npy"
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise NotReadyError(f"{path}: cannot be mapped: {error}", fix=_AGAIN) from error
+    if len(array) != count:
+        raise NotReadyError(f"{path}: has {len(array)} rows instead of {count}", fix=_AGAIN)
+    return np.asarray(array)  # plain views of it cost less than mapped ones
