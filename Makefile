@@ -33,6 +33,10 @@ $(STAMP): requirements.lock harness/pyproject.toml
 bert: setup ## Run the BERT benchmark here, from preparation to a checked submission
 	$(BIN)/ansible-playbook playbooks/bert.yml -i inventory $(ARGS)
 
+.PHONY: retinanet
+retinanet: setup ## Run the object detection benchmark here, the same way
+	$(BIN)/ansible-playbook playbooks/retinanet.yml -i inventory $(ARGS)
+
 .PHONY: test
 test: setup ## Run all tests, the main job included
 	@if [ -n "$(CHROMIUM)" ]; then \
