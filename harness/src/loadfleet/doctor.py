@@ -60,9 +60,8 @@ def asked(store: Path, workload: str, model: str, dataset: str, backend: str, de
         InputError: The catalogue has no such workload, model, data set or backend, or it has no such device.
     """
     entry = catalogue.get("workload", workload)
-    names = {"model": model or entry.data["default_model"], "dataset": dataset or entry.data["default_dataset"]}
-    for kind, name in names.items():
-        catalogue.get(kind, str(name))
+    of = catalogue.model_of(entry, model)
+    names = {"model": of.name, "dataset": catalogue.dataset_of(entry, of, dataset).name}
     devices = catalogue.get("backend", backend).data["devices"]
     if device not in devices:
         raise InputError(f"the backend {backend} has no device {device!r}", fix=f"use one of: {', '.join(devices)}")

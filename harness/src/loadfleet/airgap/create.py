@@ -134,10 +134,9 @@ def create(wanted: Wanted, project: Path, store: Store, output: Path, report: Re
 def _closure(wanted: Wanted) -> list[Recipe]:
     """Recipes of everything wanted, each after what it is built from."""
     workload = catalogue.get("workload", wanted.workload)
-    names = [
-        *(("model", name) for name in wanted.models or (workload.data["default_model"],)),
-        *(("dataset", name) for name in wanted.datasets or (workload.data["default_dataset"],)),
-    ]
+    models = [catalogue.model_of(workload, name) for name in wanted.models or (None,)]
+    datasets = [catalogue.dataset_of(workload, model, name) for model in models for name in wanted.datasets or (None,)]
+    names = dict.fromkeys((entry.kind, entry.name) for entry in (*models, *datasets))
     found: dict[tuple[str, str], Recipe] = {}
 
     def visit(recipe: Recipe) -> None:

@@ -40,7 +40,29 @@ _FACTS = (
 
 
 def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The cells of a checked run file, in the order they run.
+    """The cells of a checked run file, in the order they run; of several models one after the other.
+
+    Raises:
+        InputError: A name, scenario, mode, round or value that cannot be run.
+        NotReadyError: A model or data set is not in the store, or the disk is nearly full.
+    """
+    if not run.get("models"):
+        return _of_model(run, run["workload"])
+    if run.get("model"):
+        raise InputError(
+            f"benchmark_models is {', '.join(run['models'])} and benchmark_model is {run['model']}",
+            fix="set one of the two",
+        )
+    first, *others = run["models"]
+    rest = {key: value for key, value in run.items() if key != "start_at"}
+    return [
+        *_of_model({**run, "model": first}, first),
+        *(cell for name in others for cell in _of_model({**rest, "model": name}, name)),
+    ]
+
+
+def _of_model(run: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
+    """The cells of one model; `label` begins their names.
 
     Raises:
         InputError: A name, scenario, mode, round or value that cannot be run.
@@ -95,7 +117,7 @@ def make(run: Mapping[str, Any]) -> list[dict[str, Any]]:
             "schema_version": 1,
             "run_id": run["run_id"],
             "host": run.get("host") or socket.gethostname(),
-            "cell": f"{workload.name}/{scenario}/{mode}",
+            "cell": f"{label}/{scenario}/{mode}",
             "workload": workload.name,
             "scenario": scenario,
             "mode": mode,
@@ -195,15 +217,8 @@ def _entries(
     run: Mapping[str, Any], workload: catalogue.Entry, store: Store
 ) -> tuple[catalogue.Entry, catalogue.Entry]:
     """Model and data set; those that a user imported are known to the store."""
-    name = run.get("model") or workload.data.get("default_model")
-    if name is None:
-        raise InputError(
-            f"the workload {workload.name} has no model of its own",
-            fix="name one by benchmark_model_path, benchmark_model_url or benchmark_model_hf",
-        )
-    suffix = workload.data.get("dataset_suffix")
-    data = run.get("dataset") or (f"{name}{suffix}" if suffix else workload.data["default_dataset"])
-    return catalogue.get("model", name, store.catalogue), catalogue.get("dataset", data, store.catalogue)
+    model = catalogue.model_of(workload, run.get("model"), store.catalogue)
+    return model, catalogue.dataset_of(workload, model, run.get("dataset"), store.catalogue)
 
 
 def _unofficial(workload: catalogue.Entry) -> dict[str, Any]:

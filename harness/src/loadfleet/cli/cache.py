@@ -81,11 +81,13 @@ command.add_command(_import.command)
 @click.option("--pin", "pinned", is_flag=True, help="Pin the entry, so that nobody removes it by accident.")
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--for-model", help="Of a raw data set: have the form that is prepared for this model.")
 @_store_option
 @_JSON
 def ensure(
     kind: str,
     name: str,
+    for_model: str | None,
     mirrors: tuple[str, ...],
     supplied: tuple[str, ...],
     shared: tuple[str, ...],
@@ -106,6 +108,10 @@ def ensure(
         offline=offline,
         quota=room.parse(quota),
     )
+    if for_model and catalogue.kind_of(kind) == "dataset":
+        model = catalogue.get("model", for_model, store.catalogue)
+        workload = catalogue.get("workload", model.data["workload"])
+        name = catalogue.dataset_of(workload, model, name, store.catalogue).name
     entry = store.ensure(kind, name, dry_run=dry_run, report=_say)
     changed = entry.changed
     if pinned and not store.pinned(entry):

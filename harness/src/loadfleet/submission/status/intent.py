@@ -159,7 +159,7 @@ def of(found: Mapping[str, Any]) -> Intent:
     workload = catalogue.get("workload", str(run.get("workload") or "bert"))
     request.setdefault("round", run.get("round") or rounds.newest(workload.data))
     rules = rounds.load(str(request["round"]))
-    model = catalogue.get("model", str(run.get("model") or workload.data["default_model"]))
+    model = catalogue.model_of(workload, run.get("model"))
     backend = catalogue.get("backend", str(run.get("backend") or "onnxruntime"))
     scenarios = _list(run.get("scenarios")) or list(workload.data["scenarios"][:1])
     description: dict[str, Any] = {}
