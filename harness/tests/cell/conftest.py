@@ -58,6 +58,17 @@ artifact:
   build: {entry_point: "toy:build_values", version: 1, parameters: {}, requires: []}
   files: [{name: values.npy}]
 """,
+    "backends/slow.yml": """
+name: slow
+title: Takes its time, and says how much
+licence: Apache-2.0
+tags: [toy]
+implementation: "toy:Slow"
+formats: ["*"]
+devices: {cpu: []}
+precisions: [fp32]
+requirements: null
+""",
 }
 
 

@@ -35,9 +35,9 @@ def add(name: str, text: str) -> None:
 
 
 def test_batches_are_as_the_workload_says_and_no_larger_than_the_model_takes(run_file: dict[str, Any]) -> None:
-    assert plan.make(run_file)[0]["batch"] == {"samples": 16, "cost": 256}
+    assert plan.make(run_file)[0]["batch"] == {"samples": 16, "cost": 256, "most": None}
     add("models/toy-square.yml", "max_batch: 1\n")
-    assert plan.make(run_file)[0]["batch"] == {"samples": 1, "cost": 256}
+    assert plan.make(run_file)[0]["batch"] == {"samples": 1, "cost": 256, "most": 1}
     with pytest.raises(InputError, match="benchmark_batch_size is 8; the model toy-square takes at most 1"):
         plan.make(run_file | {"batch_size": 8})
 

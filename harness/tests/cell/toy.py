@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from loadfleet.backends.base import Backend, ModelFile, Options, Session
 from loadfleet.workloads.base import Accuracy, Dataset, Workload
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COUNT = 40
+SLOW_S = 0.002
 
 
 class ToyDataset(Dataset):
@@ -44,6 +48,39 @@ class Toy(Workload):
         right = sum(np.frombuffer(bytes.fromhex(data), np.float32)[0] == index**2 for index, data in entries.items())
         value = 100.0 * float(right) / len(entries)
         return Accuracy("right", value, {"right": value}, f"right={value}", len(entries), COUNT)
+
+
+class SlowSession(Session):
+    """Squares, after a time that is known: 2 ms on one thread, 32 ms on two, for they are in each other's way."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.seconds = SLOW_S * threads**4
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        end = time.perf_counter() + self.seconds
+        time.sleep(self.seconds - 0.0005)
+        while time.perf_counter() < end:
+            pass
+        return {"y": inputs["x"] ** 2}
+
+    def describe(self) -> dict[str, Any]:
+        return {"threads": self.threads}
+
+
+class Slow(Backend):
+    """The backend `slow`."""
+
+    name = "slow"
+
+    def versions(self) -> dict[str, str]:
+        return {"slow": os.environ.get("TOY_VERSION", "1")}
+
+    def check_device(self, device: str) -> None:
+        """It has none."""
+
+    def load(self, model: ModelFile, options: Options) -> Session:
+        return SlowSession(options.threads)
 
 
 def build_values(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any]) -> None:

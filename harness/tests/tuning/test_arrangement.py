@@ -15,7 +15,10 @@ from loadfleet.tuning.probe import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-CHOICES = arrangement.space(8)
+CHOICES = {
+    "instances x threads": arrangement.layouts(8),
+    "batch_size": [{"batch_size": size} for size in (64, 8, 16, 32, 128)],
+}
 
 
 def speed(settings: Mapping[str, float]) -> float:
@@ -34,13 +37,26 @@ def machine(
     return probe
 
 
-def test_space_uses_all_cores() -> None:
-    layouts = CHOICES["instances x threads"]
+def test_layouts_use_all_cores() -> None:
+    layouts = arrangement.layouts(8)
     assert layouts[0] == {"instances": 8, "threads": 1}
     assert {each["instances"] * each["threads"] for each in layouts} == {8}
-    assert [each["threads"] for each in arrangement.space(6)["instances x threads"]] == [1, 2, 3, 6]
+    assert [each["threads"] for each in arrangement.layouts(6)] == [1, 2, 3, 6]
+    assert arrangement.layouts(4, physical=2)[3:] == [{"instances": 2, "threads": 1}, {"instances": 1, "threads": 2}]
+    assert arrangement.layouts(4, physical=4) == arrangement.layouts(4)
     with pytest.raises(InputError, match="0 cores"):
-        arrangement.space(0)
+        arrangement.layouts(0)
+
+
+def test_something_else_than_the_rate_may_be_asked_for() -> None:
+    """Shortest latency instead: what is slow in samples a second may have it, and need not be valid."""
+
+    def probe(settings: Mapping[str, float], seconds: float) -> Outcome:
+        return Outcome(False, speed(settings), latency_ms={"p99": 10.0 * settings["threads"]}, duration_s=1)
+
+    found = arrangement.search(probe, CHOICES, budget_s=1000, score=lambda each: 1e3 / each.latency_ms["p99"])
+    assert found.best is not None
+    assert (found.best.settings["threads"], found.best.rate) == (1, 100.0)
 
 
 def test_everything_is_tried_when_the_budget_allows() -> None:

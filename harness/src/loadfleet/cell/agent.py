@@ -24,6 +24,7 @@ from loadfleet.cell import plan, process, replay, spec
 from loadfleet.errors import InputError, InterruptedRunError, NotReadyError
 from loadfleet.loadgen import run as loadgen
 from loadfleet.results import failure
+from loadfleet.tuning import found
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,11 +59,16 @@ def start(run_dir: Path, secrets: Mapping[str, str] | None = None) -> dict[str, 
         return {"run_id": run["run_id"], "pid": pid, "adopted": True, "phase": status.get("phase", "starting")}
     cells = plan.make(run)
     planned = run_dir / "plan.json"
-    if planned.exists() and files.read_json(planned)["cells"] != cells:
-        raise InputError(
-            f"the run {run['run_id']} was planned with other settings ({planned})",
-            fix="give the changed run a benchmark_run_id of its own, or remove it to have one made",
-        )
+    if planned.exists():
+        before = files.read_json(planned)["cells"]
+        if plan.without_found(before) != cells:
+            raise InputError(
+                f"the run {run['run_id']} was planned with other settings ({planned})",
+                fix="give the changed run a benchmark_run_id of its own, or remove it to have one made",
+            )
+        cells = before  # also what searches had found by then
+    else:
+        cells = plan.with_found(cells)
     if all((run_dir / cell["cell"] / "result.json").exists() for cell in cells):
         return {"run_id": run["run_id"], "pid": None, "adopted": True, "phase": status.get("phase", "finished")}
     if lacking := sorted(set(run.get("secret_environment") or []) - set(secrets)):
@@ -254,12 +260,14 @@ class Agent:
         if self._set_aside(folder):
             # The others are long under way: an attempt that is made again starts when it is ready.
             cell = {key: value for key, value in cell.items() if key != "start_at"}
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         files.write_json(folder / "cell.json", cell)
         command = [*cell["command"]["prefix"], sys.executable, "-m", "loadfleet", "cell", "run"]
         extra = {**cell["command"]["environment"], **self._secrets}
         replay.write(folder, command, replay.environment(extra, os.environ))
         self._journal("cell_started", cell=cell["cell"])
+        if cell.get("found"):
+            self._journal("settings_found", cell=cell["cell"], words=found.words(cell["found"]))
         lock = [self._lock.fileno()] if self._lock else []
         with (folder / "stdout.log").open("ab") as log:
             child = subprocess.Popen(
@@ -272,7 +280,7 @@ class Agent:
         waiting = max(0.0, cell.get("start_at", 0.0) - time.time())
         code = self._watch(child, folder, entry, cell["timeout_s"] + waiting)
         (folder / "cell.pid").unlink(missing_ok=True)
-        hidden.blot_file(folder / "stdout.log", self._hidden)
+        self._blot(folder)
         late = entry["reasons"]
         entry.update(self._entry(cell))
         if entry["state"] != "done":
@@ -311,14 +319,21 @@ class Agent:
         """
         if not folder.exists():
             return False
+        if folder.name == plan.FIND and not (folder / "error.json").exists():
+            return False  # an interrupted search takes its probes up again; one that failed begins anew
         number = 1
         while (kept := self._dir / "interrupted" / f"{'-'.join(folder.parts[-3:])}-{number}").exists():
             number += 1
         kept.parent.mkdir(exist_ok=True)
-        hidden.blot_file(folder / "stdout.log", self._hidden)
+        self._blot(folder)
         folder.rename(kept)
         self._journal("set_aside", folder=str(kept.relative_to(self._dir)))
         return True
+
+    def _blot(self, folder: Path) -> None:
+        """Take secrets out of what the cell, or the probes of a search, said."""
+        for log in (folder / "stdout.log", *folder.glob("*/stdout.log")):
+            hidden.blot_file(log, self._hidden)
 
     def _entry(self, cell: Mapping[str, Any]) -> dict[str, Any]:
         """A cell's line in status.json, from what is on disk."""

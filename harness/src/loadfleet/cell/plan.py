@@ -15,6 +15,7 @@ from loadfleet.compliance import tests as compliance
 from loadfleet.errors import InputError, NotReadyError
 from loadfleet.loadgen.scenarios import SCENARIOS
 from loadfleet.store import Store
+from loadfleet.tuning import found
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     from loadfleet.store import StoreEntry
 
 MODES = ("accuracy", "performance")  # what runs when nothing is said
-EXECUTIONS = ("test", "valid")
+FIND = "find"  # the execution that searches, and the mode of its cells
+EXECUTIONS = ("test", "valid", FIND)
+FIND_MINUTES = 15.0  # of a search, when the user says nothing
 UNJUDGED = "none"  # metric of a workload whose answers are neither right nor wrong
 UNKNOWN_SYSTEM = "sha256:" + "0" * 64  # a run by hand, without a measured system description
 _FREE_BYTES = 512 << 20  # LoadGen logs, status and telemetry of a run, with room to spare
 _TIMEOUT_S = {"test": 1800.0, "valid": 6 * 3600.0}
+_SEARCH_SHARE, _SEARCH_S = 2.0, 600.0  # a search ends by itself; what runs for so much longer hangs
 _FACTS = (
     "precision",
     "reference",
@@ -74,8 +78,9 @@ def _of_model(run: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
         _choice("benchmark_scenarios", name, workload.data["scenarios"])
         for name in run.get("scenarios") or workload.data["scenarios"][:1]
     ]
-    asked = _modes(run.get("modes"), workload)
+    asked = _modes(None if execution == FIND else run.get("modes"), workload)
     store = Store(Path(run["store_path"]).expanduser())
+    minutes = run.get("find_minutes") or FIND_MINUTES
     model, dataset = _entries(run, workload, store)
     for entry in (model, dataset):
         if entry.data.get("workload", workload.name) != workload.name:
@@ -97,10 +102,11 @@ def _of_model(run: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
     official = model.data.get("official_name")
     if official:
         rules.model(official)
-    modes = compliance.expand(asked, rules, official)
-    if execution == "valid" and run.get("query_count"):
+    modes = [FIND] if execution == FIND else compliance.expand(asked, rules, official)
+    if execution != "test" and run.get("query_count"):
+        follows = "follows the round's own counts" if execution == "valid" else "chooses its own lengths"
         raise InputError(
-            f"benchmark_query_count is {run['query_count']}; execution valid follows the round's own counts",
+            f"benchmark_query_count is {run['query_count']}; execution {execution} {follows}",
             fix="remove benchmark_query_count, or set benchmark_execution: test",
         )
     for name in ("target_qps", "target_latency_ms"):
@@ -160,9 +166,12 @@ def _of_model(run: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
                 "query_count": run.get("query_count"),
             },
             "command": {"prefix": prefix, "environment": dict(run.get("environment") or {})},
-            "timeout_s": run.get("timeout_s") or _TIMEOUT_S[execution],
+            "timeout_s": run.get("timeout_s") or _TIMEOUT_S.get(execution, _SEARCH_SHARE * 60 * minutes + _SEARCH_S),
+            **({"find": {"minutes": minutes}} if mode == FIND else {}),
             **(
-                {} if mode in compliance.MODES else {"compliance": compliance.describe(mode, rules, official, scenario)}
+                {"compliance": compliance.describe(mode, rules, official, scenario)}
+                if mode not in (*compliance.MODES, FIND)
+                else {}
             ),
             **_unofficial(workload),
             **{key: run[key] for key in ("gate", "platform") if run.get(key)},
@@ -170,13 +179,27 @@ def _of_model(run: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
         for scenario in scenarios
         for mode in modes
     ]
-    if run.get("start_at"):
+    if run.get("start_at") and execution != FIND:
         # Hosts differ in how long a cell takes: only the first one has a start that they can share.
         cells[0]["start_at"] = run["start_at"]
     return cells
 
 
-def _batch(asked: int | None, workload: Mapping[str, Any], model: catalogue.Entry) -> dict[str, int]:
+def with_found(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cells with what earlier searches found for them, where they are not searches themselves."""
+    settled = []
+    for cell in cells:
+        kept = found.lookup(Path(cell["store_path"]), cell) if cell["mode"] != FIND else None
+        settled.append({**cell, "found": kept} if kept else cell)
+    return settled
+
+
+def without_found(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cells as `make` gave them."""
+    return [{key: value for key, value in cell.items() if key != "found"} for cell in cells]
+
+
+def _batch(asked: int | None, workload: Mapping[str, Any], model: catalogue.Entry) -> dict[str, int | None]:
     """Most samples and most cost of a batch when nobody says otherwise, and what the model can take."""
     usual, most = workload["batch"], model.data.get("max_batch")
     if most and asked and asked > most:
@@ -184,7 +207,7 @@ def _batch(asked: int | None, workload: Mapping[str, Any], model: catalogue.Entr
             f"benchmark_batch_size is {asked}; the model {model.name} takes at most {most} samples at a time",
             fix=f"set benchmark_batch_size: {most} or less, or leave it out",
         )
-    return {"samples": min(usual["samples"], most or usual["samples"]), "cost": usual["cost"]}
+    return {"samples": min(usual["samples"], most or usual["samples"]), "cost": usual["cost"], "most": most}
 
 
 def _reference(model: Mapping[str, Any], dataset: catalogue.Entry) -> dict[str, float]:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from loadfleet.workloads import Accuracy, Dataset
 
 LOGS = ("mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json")
-_SAME = (
+SAME = (
     "run_id",
     "host",
     "cell",
@@ -96,7 +96,7 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
             return session
 
         engine = Engine(dataset, open_session, layout(cell, dataset), lg, _Abort(folder))
-        plan = scheduler(cell["scenario"], engine, cell["loadgen"]["target_latency_ms"] or _latency_limit(rules, cell))
+        plan = scheduler(cell["scenario"], engine, cell["loadgen"]["target_latency_ms"] or latency_limit(rules, cell))
         plan.load()
         times["load_s"] = clock.lap()
         monitor.phase("warming up")
@@ -161,6 +161,8 @@ def _minimum_ms(cell: Mapping[str, Any], rules: Round) -> int:
     """LoadGen's minimum duration."""
     if cell["loadgen"]["query_count"]:
         return 1  # the count alone decides when the run ends
+    if "probe" in cell:
+        return round(1e3 * cell["probe"]["seconds"])
     return rules.min_duration_ms if cell["execution"] == "valid" else TEST_DURATION_MS
 
 
@@ -183,8 +185,8 @@ def _result(
     """result.json but for its times, telemetry and command."""
     return {
         "schema_version": 1,
-        **{key: cell[key] for key in _SAME},
-        **{key: cell[key] for key in ("gate", "platform") if key in cell},
+        **{key: cell[key] for key in SAME},
+        **{key: cell[key] for key in ("gate", "platform", "found") if key in cell},
         "model": {"name": cell["model"]["name"], "digest": cell["model"]["digest"], **cell["model"]["facts"]},
         "dataset": {key: cell["dataset"][key] for key in ("name", "digest", "samples")},
         "backend": {
@@ -267,7 +269,7 @@ def _accuracy(cell: Mapping[str, Any], folder: Path, score: Callable[[Path], Acc
 
 def _values(cell: Mapping[str, Any], estimate: float, minimum_ms: int, samples: int) -> dict[str, float]:
     """What user.conf says beyond LoadGen's own mlperf.conf."""
-    asked, scenario, test = cell["loadgen"], SCENARIOS[cell["scenario"]], cell["execution"] == "test"
+    asked, scenario, test = cell["loadgen"], SCENARIOS[cell["scenario"]], cell["execution"] != "valid"
     values: dict[str, float] = {}
     if scenario.rate_setting == "target_qps":
         share = _OFFLINE_MARGIN if scenario.name == "Offline" else _SERVER_SHARE
@@ -300,7 +302,7 @@ def layout(cell: Mapping[str, Any], dataset: Dataset) -> Layout:
     elif asked["instances"]:
         threads = max(1, cores // asked["instances"])
     else:
-        model_bytes = Path(cell["model"]["path"]).stat().st_size * 3 // 2
+        model_bytes = session_bytes(cell)
         room = min(_SESSIONS_BYTES, psutil.virtual_memory().available // 2)
         threads = 1
         while threads < cores and cores // threads * model_bytes > room:
@@ -310,7 +312,13 @@ def layout(cell: Mapping[str, Any], dataset: Dataset) -> Layout:
     return Layout(asked["instances"] or max(1, cores // threads), threads, batch_samples, cost, width, free)
 
 
-def _latency_limit(rules: Round, cell: Mapping[str, Any]) -> float:
+def session_bytes(cell: Mapping[str, Any]) -> int:
+    """About how much memory one more copy of the model takes."""
+    return max(1, Path(cell["model"]["path"]).stat().st_size * 3 // 2)
+
+
+def latency_limit(rules: Round, cell: Mapping[str, Any]) -> float:
+    """Latency bound of Server in ms that the round sets for the model."""
     official = cell["model"]["facts"].get("official_name")
     limits = rules.model(official).latency_ms if official else {}
     return float(limits.get("Server", 100.0))

@@ -51,10 +51,10 @@ def judge(
 
     Returns:
         Exit code 1 for anything that makes the number useless for its execution: an error in the log, settings not
-        taken, a missed latency bound, accuracy below target, a compliance test that failed. In execution `test` missed
-        minimums are expected.
+        taken, a missed latency bound, accuracy below target, a compliance test that failed. Missed minimums are
+        expected where the execution is not `valid`.
     """
-    test = cell["execution"] == "test"
+    test = cell["execution"] != "valid"
     bad = [f"LoadGen logged an error: {text}" for text in detail.errors] + list(differences)
     reasons = []
     if test:
@@ -106,10 +106,13 @@ def judge(
 def _test_words(cell: Mapping[str, Any], rules: Round, detail: DetailLog) -> str:
     if cell["mode"] == "accuracy":
         used = detail.values.get("effective_accuracy_sample_count")
-        return f"execution is test: {used:,} samples were judged, the round asks for all {cell['dataset']['samples']:,}"
+        return (
+            f"execution is {cell['execution']}: {used:,} samples were judged, "
+            f"the round asks for all {cell['dataset']['samples']:,}"
+        )
     seconds = detail.values.get("effective_min_duration_ms", 0) / 1e3
     return (
-        f"execution is test: LoadGen's minimum duration was {seconds:g} s, "
+        f"execution is {cell['execution']}: LoadGen's minimum duration was {seconds:g} s, "
         f"the round asks for {rules.min_duration_ms / 1e3:g} s"
     )
 

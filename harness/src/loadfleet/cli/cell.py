@@ -22,12 +22,17 @@ def run(cell_file: Path) -> None:
 
     Exit status: 0 good, 1 the result is bad, 2 wrong input, 3 not ready.
     """
-    from loadfleet.cell import runner, spec  # noqa: PLC0415
+    from loadfleet.cell import find, plan, runner, spec  # noqa: PLC0415
+    from loadfleet.tuning import found  # noqa: PLC0415
 
     cell = spec.read(cell_file, "cell")
     folder = cell_file.resolve().parent
+    work = find.run if cell["mode"] == plan.FIND else runner.run
+    if cell.get("found"):
+        click.echo(found.words(cell["found"]))
+        cell = found.applied(cell)
     try:
-        status = runner.run(folder, cell, ["loadfleet", "cell", "run", cell_file.name])
+        status = work(folder, cell, ["loadfleet", "cell", "run", cell_file.name])
     except LoadfleetError as error:
         if not (folder / "result.json").exists():
             runner.explain(folder, error)

@@ -15,8 +15,9 @@ from loadfleet.cli import echo_json
 def command(run_file: Path, as_json: bool) -> None:
     """Print the cells of RUN_FILE in the order they run; nothing is started."""
     from loadfleet.cell import plan, spec  # noqa: PLC0415
+    from loadfleet.tuning import found  # noqa: PLC0415
 
-    cells = plan.make(spec.read(run_file, "run"))
+    cells = plan.with_found(plan.make(spec.read(run_file, "run")))
     if as_json:
         echo_json({"cells": cells})
         return
@@ -24,4 +25,5 @@ def command(run_file: Path, as_json: bool) -> None:
         backend = cell["backend"]
         click.echo(
             f"{cell['cell']}  {cell['model']['name']}  {backend['name']}/{backend['device']}  {cell['execution']}"
+            + (f"  {found.words(cell['found'])}" if cell.get("found") else "")
         )

@@ -68,9 +68,10 @@ def judge(cell: CellOutcome) -> Judgement:
         return Judgement("bad", short, reasons or (_EXPLANATIONS.get(short, short),))
     if result.validity.submittable:
         return Judgement("good", "")
-    return Judgement("good", "test execution" if result.execution == "test" else "see reasons", reasons)
+    return Judgement("good", _EXECUTIONS.get(result.execution, "see reasons"), reasons)
 
 
+_EXECUTIONS = {"test": "test execution", "find": "a search"}
 _EXPLANATIONS = {
     "INVALID": "LoadGen calls the run INVALID",
     "no verdict": "LoadGen gave no verdict",
@@ -91,7 +92,7 @@ def _fault(result: Result) -> str:
         fault = f"{result.compliance.test} failed"
     elif result.mode == "accuracy":
         fault = _inaccurate(result)
-    elif result.validity.loadgen is None:
+    elif result.validity.loadgen is None and result.mode != "find":
         fault = "no verdict"
     return fault or ("bad" if result.exit_code else "")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loadfleet.files import read_json
-from loadfleet.results import fleet, words
+from loadfleet.results import fleet, search, words
 from loadfleet.results.explain import all_of
 from loadfleet.results.judge import judge, verdict
 from loadfleet.results.texts import table
@@ -144,6 +144,7 @@ def write_text(run: RunResults, *, color: bool | None = None) -> None:
         head, *rest = failure.text(_columns())
         lines += [click.style(head, fg="red"), *rest]
     lines += [click.style(f"! {finding}", fg="yellow") for finding in data["findings"]]
+    lines += search.lines(run, _columns())
     lines += data["fleet"]
     if data["report"]:
         lines.append(f"Report: {data['report']}")

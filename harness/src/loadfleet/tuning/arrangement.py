@@ -20,7 +20,9 @@ from loadfleet.tuning.probe import Tried
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from loadfleet.tuning.probe import Probe
+    from loadfleet.tuning.probe import Outcome, Probe
+
+    Score = Callable[[Outcome], float | None]
 
 Choice = Mapping[str, float]
 Space = Mapping[
@@ -32,7 +34,7 @@ _NOISE = 0.02  # of a short probe: a smaller gain does not move the walk
 
 @dataclass(frozen=True)
 class Ranked:
-    """One arrangement: the median of its rates, None where none of its probes was valid."""
+    """One arrangement: the median of its scores, None where none of its probes was usable."""
 
     settings: Choice
     rate: float | None
@@ -61,14 +63,26 @@ class Ranking:
         return self.ranked[0] if self.ranked and self.ranked[0].rate is not None else None
 
 
-def space(cores: int, batch_sizes: Sequence[int] = (64, 8, 16, 32, 128)) -> dict[str, list[dict[str, float]]]:
-    """Instances x threads that use all cores, one thread each first; and batch sizes, the default first."""
+def layouts(cores: int, physical: int | None = None) -> list[dict[str, float]]:
+    """Instances x threads that use all cores, one thread each first; then those that leave out second hardware threads.
+
+    Raises:
+        InputError: There is no core.
+    """
     if cores < 1:
         raise InputError(f"{cores} cores; there has to be one at least", fix="give a positive number of cores")
-    layouts: list[dict[str, float]] = [
-        {"instances": cores // threads, "threads": threads} for threads in range(1, cores + 1) if cores % threads == 0
+    counts = [cores, *([physical] if physical and 0 < physical < cores else [])]
+    return [
+        {"instances": count // threads, "threads": threads}
+        for count in counts
+        for threads in range(1, count + 1)
+        if count % threads == 0
     ]
-    return {"instances x threads": layouts, "batch_size": [{"batch_size": size} for size in batch_sizes]}
+
+
+def valid_rate(outcome: Outcome) -> float | None:
+    """The rate of a valid probe."""
+    return outcome.rate if outcome.valid else None
 
 
 def search(
@@ -77,16 +91,18 @@ def search(
     *,
     budget_s: float,
     seconds: float = 10.0,
+    score: Score = valid_rate,
     report: Callable[[Tried], None] = lambda _: None,
 ) -> Ranking:
     """Rank arrangements.
 
     Args:
-        probe: Tries settings; an outcome without a rate, or not valid, ranks last.
+        probe: Tries settings.
         choices: What may be tried.
         budget_s: Most seconds in all, by what the outcomes say they cost. No probe begins that, costing what the
             dearest one so far did, would overrun it; the first one always runs.
         seconds: Measured time of a probe.
+        score: What is to be large, of an outcome; None ranks last.
         report: Told each probe.
 
     Raises:
@@ -98,7 +114,7 @@ def search(
     for name, options in choices.items():
         if not options:
             raise InputError(f"{name} has no choices", fix=f"give {name} one choice at least, or leave it out")
-    trials = _Trials(probe, budget_s, seconds, report)
+    trials = _Trials(probe, budget_s, seconds, score, report)
     complete = trials.grid(choices) if trials.fits(choices) else trials.walk(choices)
     complete = complete and trials.again()
     return Ranking(tuple(trials.ranking()), complete, trials.spent, tuple(trials.tried))
@@ -107,8 +123,11 @@ def search(
 class _Trials:
     """Probes within a budget."""
 
-    def __init__(self, probe: Probe, budget_s: float, seconds: float, report: Callable[[Tried], None]) -> None:
+    def __init__(
+        self, probe: Probe, budget_s: float, seconds: float, score: Score, report: Callable[[Tried], None]
+    ) -> None:
         self._probe, self._budget, self._seconds, self._report = probe, budget_s, seconds, report
+        self._rate = score
         self.tried: list[Tried] = []
         self.spent = 0.0
 
@@ -162,7 +181,7 @@ class _Trials:
         found: list[Ranked] = []
         for settings in [one.settings for index, one in enumerate(self.tried) if self._first(index)]:
             mine = [one.outcome for one in self.tried if one.settings == settings]
-            rates = [one.rate for one in mine if one.valid and one.rate is not None]
+            rates = [rate for rate in map(self._rate, mine) if rate is not None]
             reasons = tuple(dict.fromkeys(reason for one in mine for reason in one.reasons))
             found.append(Ranked(settings, statistics.median(rates) if rates else None, len(mine), reasons))
         return iter(sorted(found, key=lambda each: -(each.rate or 0.0)))

@@ -49,6 +49,12 @@ class Tried:
     seconds: float
     outcome: Outcome
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Tried:
+        """What `as_json` gave."""
+        outcome = {key: value[key] for key in value if key not in ("settings", "seconds")}
+        return cls(value["settings"], value["seconds"], Outcome(**{**outcome, "reasons": tuple(outcome["reasons"])}))
+
     def as_json(self) -> dict[str, Any]:
         """The probe as it stands in a record."""
         found = self.outcome

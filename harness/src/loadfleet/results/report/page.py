@@ -319,12 +319,13 @@ def _again(run: RunResults) -> str:
     first = run.results[0]
     unique = {
         "benchmark_scenarios": list(dict.fromkeys(result.scenario for result in run.results)),
-        "benchmark_modes": list(dict.fromkeys(result.mode for result in run.results)),
+        "benchmark_modes": list(dict.fromkeys(result.mode for result in run.results if result.mode != "find")),
         "benchmark_execution": first.execution,
         "benchmark_model": first.model.name,
         "benchmark_backend": first.backend.name,
         "benchmark_device": first.backend.device,
     }
+    unique = {name: value for name, value in unique.items() if value}
     return shlex.join(
         ["ansible-playbook", f"playbooks/{first.workload}.yml", "-i", "inventory", "-e", json.dumps(unique)]
     )

@@ -77,5 +77,7 @@ def _chart(title: str, unit: str, rows: Sequence[tuple[str, Result, float]]) -> 
 
 def verdict(result: Result) -> str:
     """LoadGen's verdict and `test` for a run of seconds: what goes with every number."""
+    if result.mode == "find":
+        return "a search"
     said = result.validity.loadgen or "no verdict"
     return f"{said}, test" if result.execution == "test" else said

@@ -33,10 +33,14 @@ def sentences(result: Result) -> list[str]:
         first = "An accuracy run answers every sample without being timed: its verdict is the accuracy alone."
     elif result.compliance:
         first = f"The compliance test {result.mode} ({result.compliance.title.lower()}): {result.compliance.verdict}."
+    elif result.mode == "find":
+        first = "A search for settings by short probes; later runs use what it found unless settings are set."
     else:
         first = f"A compliance run ({result.mode}) without a verdict."
     if validity.submittable:
         return [first, f"It follows the rules of round {result.round} and may be submitted."]
+    if result.mode == "find":
+        return [first]
     if validity.execution == "test":
         return [first, "It is a test of seconds with lowered minimums: good to look at, never to be submitted."]
     return [first, "It must not be submitted; the reasons are below."]

@@ -1,0 +1,105 @@
+"""Searches with real LoadGen on a backend whose speed is known."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from loadfleet.cell import agent
+from loadfleet.results import model as results
+from toy import SLOW_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SEARCH: dict[str, Any] = {
+    "execution": "find", "backend": "slow", "query_count": None, "instances": None, "threads": None,
+}  # fmt: skip
+
+
+def wait(folder: Path, wanted: Callable[[dict[str, Any]], bool], limit_s: float = 90) -> dict[str, Any]:
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        status = agent.read_status(folder)
+        if status and wanted(status):
+            return status
+        time.sleep(0.05)
+    raise AssertionError(f"still {agent.read_status(folder)}\n{(folder / 'agent.log').read_text()}")
+
+
+def ended(status: dict[str, Any]) -> bool:
+    return status["phase"] in {"finished", "stopped", "interrupted"}
+
+
+def search(folder: Path) -> dict[str, Any]:
+    """The search's result, checked against the schema."""
+    agent.start(folder)
+    status = wait(folder, ended)
+    assert status["exit_code"] == 0, status
+    [cell] = status["cells"]
+    return dict(results.load(folder / cell["id"] / "result.json").raw)
+
+
+def edge(service_s: float, bound_s: float) -> float:
+    """The highest rate at which 99 % of queries, one after the other and arriving at random, are within the bound."""
+    gaps = np.random.default_rng(1).exponential(1.0, 1_000_000)
+    low, high = 0.0, 1 / service_s
+    for _ in range(20):
+        rate = (low + high) / 2
+        arrivals, worked = np.cumsum(gaps / rate), service_s * np.arange(1, len(gaps) + 1)
+        latencies = worked + np.maximum.accumulate(arrivals - worked + service_s) - arrivals
+        low, high = (rate, high) if np.quantile(latencies, 0.99) <= bound_s else (low, rate)
+    return low
+
+
+def test_a_search_that_was_stopped_goes_on_and_later_runs_use_what_it_found(
+    make_run: Callable[..., Path],
+) -> None:
+    folder = make_run(**SEARCH, scenarios=["SingleStream"], find_minutes=0.25, run_id="20260102T030405Z-toy-00f1")
+    cell = folder / "toy/SingleStream/find"
+    agent.start(folder)
+    wait(folder, lambda status: (cell / "02").exists())
+    assert agent.stop(folder, 5)
+    first = (cell / "01/probe.json").stat().st_mtime
+    result = search(folder)
+    assert (cell / "01/probe.json").stat().st_mtime == first
+    assert result["search"]["chosen"] == {"threads": 1}
+    assert 0.95e3 * SLOW_S <= result["metric"]["value"] <= 16e3 * SLOW_S
+    assert (result["validity"]["submittable"], result["validity"]["loadgen"]) == (False, None)
+    assert "nothing to submit" in result["validity"]["reasons"][0]
+    [probe, *_] = result["search"]["probes"]
+    assert (probe["where"], probe["valid"]) == ("01", True)
+    assert (cell / "01/mlperf_log_detail.txt").exists()
+    assert (cell / "01/replay.sh").exists()
+
+    later = make_run(
+        **SEARCH | {"execution": "test", "query_count": 64}, scenarios=["SingleStream"], modes=["performance"],
+        run_id="20260102T030405Z-toy-00f2",
+    )  # fmt: skip
+    assert search(later)["found"]["settings"] == {"threads": 1}
+    assert search(later)["backend"]["options"]["threads"] == 1
+    [planned] = json.loads((later / "plan.json").read_text())["cells"]
+    assert planned["backend"]["threads"] is None  # what the user said stays as it was
+
+
+def test_the_highest_rate_of_a_server(make_run: Callable[..., Path]) -> None:
+    bound_ms = 20e3 * SLOW_S
+    folder = make_run(
+        **SEARCH | {"instances": 1, "threads": 1}, scenarios=["Server"], batch_size=1, find_minutes=0.3,
+        target_latency_ms={"Server": bound_ms},
+    )  # fmt: skip
+    result = search(folder)
+    found, probes = result["metric"]["value"], result["search"]["probes"]
+    known = edge(SLOW_S, bound_ms / 1e3)
+    # Whatever else the machine does takes from what there is, half of it easily; short probes err a little.
+    assert 0.2 * known <= found <= 1.1 * known
+    assert 0.94 * found <= result["search"]["chosen"]["target_qps"] <= found
+    asked = [(probe["settings"].get("target_qps"), probe["valid"]) for probe in probes]
+    assert (found, True) in asked
+    assert all(probe["late"] <= 0.01 * probe["queries"] for probe in probes if probe["valid"])
+    assert [probe["where"] for probe in probes] == [f"{number:02d}" for number in range(1, len(probes) + 1)]
+    assert len(probes) <= 13
