@@ -79,8 +79,8 @@ def _of_model(run: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
         for name in run.get("scenarios") or workload.data["scenarios"][:1]
     ]
     asked = _modes(None if execution == FIND else run.get("modes"), workload)
-    store = Store(Path(run["store_path"]).expanduser())
     minutes = run.get("find_minutes") or FIND_MINUTES
+    store = Store(Path(run["store_path"]).expanduser())
     model, dataset = _entries(run, workload, store)
     for entry in (model, dataset):
         if entry.data.get("workload", workload.name) != workload.name:
@@ -114,7 +114,6 @@ def _of_model(run: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
             _choice(f"benchmark_{name}", scenario, list(SCENARIOS))
     batch = _batch(run.get("batch_size"), workload.data, model)
     prefix = _prefix(run.get("run_prefix") or "")
-    store = Store(Path(run["store_path"]).expanduser())
     _room(store.path)
     model_entry, data_entry = _stored(store, model), _stored(store, dataset)
     system = run.get("system") or {"name": socket.gethostname(), "digest": UNKNOWN_SYSTEM}
@@ -168,12 +167,12 @@ def _of_model(run: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
             "command": {"prefix": prefix, "environment": dict(run.get("environment") or {})},
             "timeout_s": run.get("timeout_s") or _TIMEOUT_S.get(execution, _SEARCH_SHARE * 60 * minutes + _SEARCH_S),
             **({"find": {"minutes": minutes}} if mode == FIND else {}),
+            **_unofficial(workload),
             **(
                 {"compliance": compliance.describe(mode, rules, official, scenario)}
                 if mode not in (*compliance.MODES, FIND)
                 else {}
             ),
-            **_unofficial(workload),
             **{key: run[key] for key in ("gate", "platform") if run.get(key)},
         }
         for scenario in scenarios
@@ -183,6 +182,48 @@ def _of_model(run: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
         # Hosts differ in how long a cell takes: only the first one has a start that they can share.
         cells[0]["start_at"] = run["start_at"]
     return cells
+
+
+def _modes(asked: Sequence[str] | None, workload: catalogue.Entry) -> list[str]:
+    """Modes and tests as they were asked for; a workload without accuracy is measured only."""
+    known = (*compliance.MODES, compliance.ALL, *compliance.names())
+    if workload.data["metric"] != UNJUDGED:
+        return [_choice("benchmark_modes", name, known) for name in asked or MODES]
+    for name in asked or ():
+        if _choice("benchmark_modes", name, known) != "performance":
+            raise InputError(
+                f"benchmark_modes: {name} cannot run: the workload {workload.name} claims no accuracy, "
+                "for its inputs are made and no answer is right or wrong",
+                fix="set benchmark_modes: [performance]",
+            )
+    return ["performance"]
+
+
+def _entries(
+    run: Mapping[str, Any], workload: catalogue.Entry, store: Store
+) -> tuple[catalogue.Entry, catalogue.Entry]:
+    """Model and data set; those that a user imported are known to the store."""
+    model = catalogue.model_of(workload, run.get("model"), store.catalogue)
+    return model, catalogue.dataset_of(workload, model, run.get("dataset"), store.catalogue)
+
+
+def _unofficial(workload: catalogue.Entry) -> dict[str, Any]:
+    """Why nothing of a workload can be submitted, and that it claims no accuracy, where that is so."""
+    found: dict[str, Any] = {}
+    if workload.data["metric"] == UNJUDGED:
+        found["judged"] = False
+    if not workload.data.get("checker_models", True):
+        words = f"the workload {workload.name} is none of MLPerf's benchmarks"
+        found["unofficial"] = words if found.get("judged", True) else f"{words} and claims no accuracy"
+    return found
+
+
+def _compared(model: Mapping[str, Any], dataset: catalogue.Entry) -> dict[str, Any]:
+    """The accuracy that is shown beside a model's own, of one that it claims nothing of."""
+    other = model.get("compared_with")
+    if other is None:
+        return {}
+    return {"compared": {"name": other, "accuracy": _reference(catalogue.get("model", other).data, dataset)}}
 
 
 def with_found(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -219,48 +260,6 @@ def _reference(model: Mapping[str, Any], dataset: catalogue.Entry) -> dict[str, 
     if found is None:
         found = stated if stated["samples"] == dataset.data["samples"] else {}
     return {name: value for name, value in found.items() if name != "samples"}
-
-
-def _modes(asked: Sequence[str] | None, workload: catalogue.Entry) -> list[str]:
-    """Modes and tests as they were asked for; a workload without accuracy is measured only."""
-    known = (*compliance.MODES, compliance.ALL, *compliance.names())
-    if workload.data["metric"] != UNJUDGED:
-        return [_choice("benchmark_modes", name, known) for name in asked or MODES]
-    for name in asked or ():
-        if _choice("benchmark_modes", name, known) != "performance":
-            raise InputError(
-                f"benchmark_modes: {name} cannot run: the workload {workload.name} claims no accuracy, for its inputs are "
-                "made and no answer is right or wrong",
-                fix="set benchmark_modes: [performance]",
-            )
-    return ["performance"]
-
-
-def _entries(
-    run: Mapping[str, Any], workload: catalogue.Entry, store: Store
-) -> tuple[catalogue.Entry, catalogue.Entry]:
-    """Model and data set; those that a user imported are known to the store."""
-    model = catalogue.model_of(workload, run.get("model"), store.catalogue)
-    return model, catalogue.dataset_of(workload, model, run.get("dataset"), store.catalogue)
-
-
-def _unofficial(workload: catalogue.Entry) -> dict[str, Any]:
-    """Why nothing of a workload can be submitted, and that it claims no accuracy, where that is so."""
-    found: dict[str, Any] = {}
-    if workload.data["metric"] == UNJUDGED:
-        found["judged"] = False
-    if not workload.data.get("checker_models", True):
-        words = f"the workload {workload.name} is none of MLPerf's benchmarks"
-        found["unofficial"] = words if found.get("judged", True) else f"{words} and claims no accuracy"
-    return found
-
-
-def _compared(model: Mapping[str, Any], dataset: catalogue.Entry) -> dict[str, Any]:
-    """The accuracy that is shown beside a model's own, of one that it claims nothing of."""
-    other = model.get("compared_with")
-    if other is None:
-        return {}
-    return {"compared": {"name": other, "accuracy": _reference(catalogue.get("model", other).data, dataset)}}
 
 
 def _facts(model: Mapping[str, Any], backend: str, precision: str) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def _minimum_ms(cell: Mapping[str, Any], rules: Round) -> int:
     if cell["loadgen"]["query_count"]:
         return 1  # the count alone decides when the run ends
     if "probe" in cell:
-        return round(1e3 * cell["probe"]["seconds"])
+        return int(1e3 * cell["probe"]["seconds"])
     return rules.min_duration_ms if cell["execution"] == "valid" else TEST_DURATION_MS
 
 
