@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.loadfleet.mlperf.plugins.module_utils import _preflight
+from ansible_collections.loadfleet.mlperf.plugins.module_utils import _brought, _preflight
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand
 from ansible_collections.loadfleet.mlperf.plugins.plugin_utils._versions import VersionError, resolved
 
@@ -32,6 +32,7 @@ class ActionModule(ActionBase):
         problems += _preflight.wrong(args.get("choices") or [])
         for one in args.get("versions") or []:
             problems += impossible(one)
+        problems += _brought.problems(args["brought"]) if args.get("brought") else []
         problems += _preflight.run_id(str(args.get("run_id") or ""))
         for one in doubtful:
             display.warning(one)

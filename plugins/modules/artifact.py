@@ -64,6 +64,41 @@ options:
     description: Whether to pin the entry, so that C(loadfleet cache rm) keeps it.
     type: bool
     default: false
+  imported:
+    description:
+      - A model of the user's own, which gets the name. Its file is read, checked and kept in the store, and described
+        in the store's own part of the catalogue. Empty for an entry of the catalogue.
+    type: dict
+    default: {}
+    suboptions:
+      path:
+        description: File on the controller; on the host, when the controller has none.
+        type: str
+        default: ""
+      url:
+        description: Where to fetch it.
+        type: str
+        default: ""
+      hf:
+        description: File of a Hugging Face repository, as C(owner/repository/path@revision).
+        type: str
+        default: ""
+      sha256:
+        description: What the file must hash to. Set by the action plugin for a file on the controller.
+        type: str
+        default: ""
+      workload:
+        description: What it shall be run for.
+        type: str
+        default: onnx
+      shapes:
+        description: Whole shapes of inputs by their names, where inputs are made.
+        type: dict
+        default: {}
+      samples:
+        description: How many inputs are made. 0 for the default.
+        type: int
+        default: 0
   offline:
     description: Whether to use only what the host has, its mirrors that are folders, and what the harness embeds.
     type: bool
@@ -94,6 +129,13 @@ EXAMPLES = r"""
   loadfleet.mlperf.artifact:
     kind: dataset
     name: squad-v1.1-dev-bert384
+
+- name: Have a model of my own
+  loadfleet.mlperf.artifact:
+    kind: model
+    name: my-model
+    imported:
+      path: /data/my-model.onnx
 
 - name: Have it on hosts without a network
   loadfleet.mlperf.artifact:
@@ -140,9 +182,7 @@ class Artifact:
         params = self.module.params
         executable, title = expand(params["executable"]), "%s %s" % (params["kind"], params["name"])
         if not os.access(executable, os.X_OK):
-            if self.module.check_mode:
-                return self._result(True, title, {}, "the harness is not installed yet; %s would be made" % title)
-            self.module.fail_json(msg="%s: no command at %s; fix: run the role harness first" % (title, executable))
+            return self._without(executable, title)
         store = expand(params["store_path"])
         command = [executable, "cache", "ensure", params["kind"], params["name"], "--json", "--store", store]
         for path in filter(None, params["shared_path"].split(os.pathsep)):
@@ -173,6 +213,44 @@ class Artifact:
             os.makedirs(result["incoming"], exist_ok=True)
         return result
 
+    def bring(self) -> dict:
+        """Have a model of the user's own."""
+        params, wish = self.module.params, self.module.params["imported"]
+        executable, title, store = (
+            expand(params["executable"]),
+            "model %s" % params["name"],
+            expand(params["store_path"]),
+        )
+        if not os.access(executable, os.X_OK):
+            return self._without(executable, title)
+        command = [executable, "cache", "import", params["name"], "--json", "--ask", "--store", store]
+        command += ["--offline"] if params["offline"] else []
+        pairs = [("workload", wish["workload"]), ("sha256", wish["sha256"]), ("quota", params["quota"])]
+        pairs += [("samples", str(wish["samples"] or "")), *(("mirror", mirror) for mirror in params["mirrors"])]
+        for name, sizes in sorted(wish["shapes"].items()):
+            pairs.append(("shape", "%s=%s" % (name, ",".join(str(size) for size in sizes))))
+        if wish["path"]:
+            folder = params["brought"] or os.path.dirname(expand(wish["path"]))
+            pairs.append(("path", os.path.join(folder, os.path.basename(wish["path"]))))
+            command += ["--temporary"] if params["brought"] else []
+        else:
+            pairs += [("url", wish["url"]), ("hf", wish["hf"])]
+        for name, value in pairs:
+            command += ["--" + name, value] if value else []
+        result = self._call(command + (["--dry-run"] if self.module.check_mode else []), title)
+        if result["lacks"] and not self.module.check_mode:
+            result["incoming"] = os.path.join(store, "downloads", "mirror-%s-%s" % (params["kind"], params["name"]))
+            os.makedirs(result["incoming"], exist_ok=True)
+        elif params["brought"]:
+            shutil.rmtree(params["brought"], ignore_errors=True)
+        return result
+
+    def _without(self, executable: str, title: str) -> dict:
+        """What there is to say before the harness is installed."""
+        if not self.module.check_mode:
+            self.module.fail_json(msg="%s: no command at %s; fix: run the role harness first" % (title, executable))
+        return self._result(True, title, {}, "the harness is not installed yet; %s would be made" % title)
+
     def _call(self, command: list, title: str) -> dict:
         status, out, err = self.module.run_command(command)
         if status != 0:
@@ -194,6 +272,12 @@ class Artifact:
 
 
 def main() -> None:
+    brought = {
+        **{name: {"type": "str", "default": ""} for name in ("path", "url", "hf", "sha256")},
+        "workload": {"type": "str", "default": "onnx"},
+        "shapes": {"type": "dict", "default": {}},
+        "samples": {"type": "int", "default": 0},
+    }
     module = AnsibleModule(
         argument_spec={
             "store_path": {"type": "str", "default": "~/.cache/loadfleet"},
@@ -205,6 +289,7 @@ def main() -> None:
             "shared_path": {"type": "str", "default": ""},
             "quota": {"type": "str", "default": ""},
             "pin": {"type": "bool", "default": False},
+            "imported": {"type": "dict", "default": {}, "options": brought},
             "offline": {"type": "bool", "default": False},
             "from_controller": {"type": "bool", "default": False},
             "controller_executable": {"type": "str", "default": "loadfleet"},
@@ -213,7 +298,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    module.exit_json(**Artifact(module).ensure())
+    artifact, wish = Artifact(module), module.params["imported"]
+    own = any(wish.get(origin) for origin in ("path", "url", "hf"))
+    module.exit_json(**(artifact.bring() if own else artifact.ensure()))
 
 
 if __name__ == "__main__":

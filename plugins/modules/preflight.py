@@ -48,6 +48,10 @@ options:
     type: list
     elements: dict
     default: []
+  brought:
+    description: What is said of a model of the user's own, and of the workload; see the role benchmark.
+    type: dict
+    default: {}
   run_id:
     description: Run to continue; empty for a new one.
     type: str
@@ -91,6 +95,7 @@ def main() -> None:
             "facts": {"type": "list", "elements": "str", "default": []},
             "choices": {"type": "list", "elements": "dict", "default": []},
             "versions": {"type": "list", "elements": "dict", "default": []},
+            "brought": {"type": "dict", "default": {}},
             "run_id": {"type": "str", "default": ""},
             "cells": {"type": "str", "default": ""},
         },

@@ -9,7 +9,7 @@ import click
 
 from loadfleet.cli import echo_json
 from loadfleet.errors import InputError
-from loadfleet.store import Store
+from loadfleet.store import Store, room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 )
 @click.option("--samples", type=click.IntRange(min=1), help="How many inputs to make.  [default: 64, fewer large ones]")
 @click.option("--mirror", "mirrors", multiple=True, help="Folder or URL that is asked first; may be repeated.")
+@click.option(
+    "--quota", default="", envvar="LOADFLEET_STORE_QUOTA", metavar="SIZE", help="Most that the store may take."
+)
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option("--temporary", is_flag=True, help="The file will be gone: do not note it as a place to get it again.")
 @click.option("--ask", is_flag=True, help="Name what is missing instead of failing.")
@@ -51,6 +54,7 @@ def command(
     shapes: tuple[str, ...],
     samples: int | None,
     mirrors: tuple[str, ...],
+    quota: str,
     store_path: str,
     *,
     offline: bool,
@@ -68,7 +72,7 @@ def command(
 
     if sum((path is not None, bool(url), bool(hf))) != 1:
         raise InputError("it is not said where the model is", fix="give one of --path, --url and --hf")
-    store = Store(store_path, mirrors=mirrors, offline=offline)
+    store = Store(store_path, mirrors=mirrors, offline=offline, quota=room.parse(quota))
     place = path.expanduser() if path else None
     request = Request(name, workload, place, url, hf, sha256, temporary, dict(map(_shape, shapes)), samples)
     done = add(store, request, dry_run=dry_run, ask=ask, report=lambda line: click.echo(line, err=True))
@@ -80,6 +84,7 @@ def command(
                 "kind": "model",
                 "name": name,
                 **facts,
+                "file": entry.files[0].name if entry and entry.files else None,
                 "dataset": done.dataset or None,
                 "changed": done.changed,
                 "dry_run": dry_run,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loadfleet import catalogue, files
@@ -13,7 +14,6 @@ from loadfleet.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from loadfleet.catalogue.rounds import Round
 
@@ -45,6 +45,7 @@ _MODES = ("accuracy", "performance")
 _LISTS = {"scenarios", "modes", "hosts", *(_RUN[key] for key in ("scenarios", "modes"))}
 _OBJECTS = {"system", *_DESCRIPTION}
 _INFER = "submission_infer"
+_BROUGHT = "benchmark_model_name"  # a model of the user's own, which the catalogue need not know yet
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -112,7 +113,7 @@ def _object(path: Path) -> dict[str, Any]:
 
 
 def _refuse_misspelt(found: Mapping[str, Any]) -> None:
-    known = [*_RUN.values(), *SUBMISSION, *_DESCRIPTION]
+    known = [*_RUN.values(), *SUBMISSION, *_DESCRIPTION, _BROUGHT]
     for name in found:
         if isinstance(name, str) and name not in known and name.startswith(("benchmark_", "submission_")):
             close = difflib.get_close_matches(name, known, n=2, cutoff=0.9)
@@ -159,7 +160,7 @@ def of(found: Mapping[str, Any]) -> Intent:
     workload = catalogue.get("workload", str(run.get("workload") or "bert"))
     request.setdefault("round", run.get("round") or rounds.newest(workload.data))
     rules = rounds.load(str(request["round"]))
-    model = catalogue.model_of(workload, run.get("model"))
+    model = _model(found, run, workload)
     backend = catalogue.get("backend", str(run.get("backend") or "onnxruntime"))
     scenarios = _list(run.get("scenarios")) or list(workload.data["scenarios"][:1])
     description: dict[str, Any] = {}
@@ -170,13 +171,9 @@ def of(found: Mapping[str, Any]) -> Intent:
     hosts: list[Any] = _list(found.get("hosts")) or [(found.get("system") or {}).get("name") or found.get("host")]
     return Intent(
         workload=workload.name,
-        model={
-            "name": model.name,
-            **{key: model.data.get(key) for key in ("reference", "official_name")},
-            "accuracy": {k: v for k, v in (model.data.get("accuracy") or {}).items() if k != "samples"},
-        },
+        model=model,
         scenarios=tuple(_known("benchmark_scenarios", scenarios, workload.data["scenarios"])),
-        modes=tuple(_modes(_list(run.get("modes")) or list(_MODES), rules, model.data.get("official_name"))),
+        modes=tuple(_modes(_list(run.get("modes")) or list(_MODES), rules, model["official_name"])),
         execution=_known("benchmark_execution", [str(run.get("execution") or "test")], ["test", "valid"])[0],
         backend=backend.name,
         systems=tuple(str(host) for host in hosts if host),
@@ -185,6 +182,21 @@ def of(found: Mapping[str, Any]) -> Intent:
         request=request,
         store=run.get("store_path"),
     )
+
+
+def _model(found: Mapping[str, Any], run: Mapping[str, Any], workload: catalogue.Entry) -> dict[str, Any]:
+    """Name, `reference`, `official_name` and `accuracy`; a model of the user's own stands for what the default does."""
+    overlay = Path(str(run["store_path"])).expanduser() / "catalogue" if run.get("store_path") else None
+    if brought := found.get(_BROUGHT):
+        default = workload.data.get("default_model")
+        official = catalogue.get("model", default).data.get("official_name") if default else None
+        return {"name": str(brought), "reference": False, "official_name": official, "accuracy": {}}
+    entry = catalogue.model_of(workload, run.get("model"), overlay)
+    return {
+        "name": entry.name,
+        **{key: entry.data.get(key) for key in ("reference", "official_name")},
+        "accuracy": {k: v for k, v in (entry.data.get("accuracy") or {}).items() if k != "samples"},
+    }
 
 
 def _modes(given: list[str], rules: Round, official_name: str | None) -> list[str]:
