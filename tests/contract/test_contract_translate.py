@@ -13,7 +13,7 @@ DATA = ROOT / "harness/src/loadfleet/translate/data"
 # arguments of commands, which are no variables of a playbook
 ARGUMENTS = {"folder", "repository", "repository_branch"}
 # playbooks of workloads that are not there yet
-AHEAD = {"resnet50.yml", "mobilenets.yml", "onnx.yml"}
+AHEAD = {"resnet50.yml", "mobilenets.yml"}
 
 
 def _options() -> set[str]:

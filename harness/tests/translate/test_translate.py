@@ -341,3 +341,27 @@ def test_a_run_file_can_be_printed_alone() -> None:
 def test_a_run_file_needs_one_run(line: str) -> None:
     result = run("--run-file", "-", line)
     assert isinstance(result.exception, InputError)
+
+
+def test_a_model_of_ones_own_goes_to_its_workload_or_to_the_runner_of_any_model() -> None:
+    line = "cm run script --tags=run-mlperf,inference --model=bert-99 --env.CM_MLPERF_CUSTOM_MODEL_PATH=/data/m.onnx"
+    (found,) = translate(line)
+    assert found.playbook == "bert.yml"
+    assert found.variables["benchmark_model_path"] == "/data/m.onnx"
+    assert "benchmark_model" not in found.variables, "both at once are refused"
+    (found,) = translate(
+        'cmr "python app loadgen-generic _onnxruntime _retinanet" --modelpath=/data/m.onnx --samples=5'
+    )
+    assert found.playbook == "onnx.yml"
+    assert found.variables["benchmark_input_samples"] == 5
+    assert all(part.why or part.ours for part in found.parts), "every part is explained"
+
+
+def test_versions_of_theirs_become_constraints() -> None:
+    line = "cm run script --tags=run-mlperf,inference --model=bert-99 --adr.onnxruntime.version_min=1.20"
+    (found,) = translate(line)
+    assert found.variables["backend_version"] == ">=1.20"
+    (found,) = translate(f"{line} --adr.onnxruntime.version_max=1.22")
+    assert found.variables["backend_version"] == ">=1.20,<=1.22"
+    (found,) = translate("cm run script --tags=run-mlperf,inference --model=bert-99 --adr.onnxruntime.version=1.20.1")
+    assert found.variables["backend_version"] == "1.20.1"

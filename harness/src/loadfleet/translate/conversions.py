@@ -86,6 +86,8 @@ def _round(text: str) -> Converted:
 
 CONVERSIONS: dict[str, Callable[[str], Converted]] = {
     "text": _text,
+    "at_least": lambda text: Converted(f">={text}"),
+    "at_most": lambda text: Converted(f"<={text}"),
     "integer": _number_of(int),
     "number": _number_of(float),
     "seconds": _number_of(float, 1000),

@@ -75,6 +75,11 @@ class Wanted:
                 return list(entry.data["scenarios"]), f"all that {self.workload} has"
         return list(_USUAL), f"{name} does not say which {self._named or 'the model'} has in {system_type}"
 
+    def aside(self, why: str) -> None:
+        """Any model will do, and the one that was named is no choice of ours."""
+        if self._part is not None:
+            self._part.status, self._part.why = "not_needed", why
+
     def settle(self, variables: dict[str, Any], missing: list[str]) -> str:
         """Put workload and model into the variables, or say that they are missing; the name of the playbook."""
         if self._part is None:
@@ -94,6 +99,9 @@ class Wanted:
         return playbook
 
     def _official_into(self, part: Part, variables: dict[str, Any]) -> None:
+        if "benchmark_model_path" in variables:
+            part.why = part.why or "with the model of your own"
+            return
         found = self._official(self._precision)
         if found is None:
             part.why = part.why or "the workload's default model: the official one is not in the catalogue"

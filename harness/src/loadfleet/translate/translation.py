@@ -196,6 +196,8 @@ class _Translator:
         if recipe.get("benchmark"):
             playbook = self.wanted.settle(self.found.variables, self.found.missing)
             self.found.playbook = self.found.playbook or playbook
+        if "any_model" in recipe:
+            self.wanted.aside(recipe["any_model"])
         if "command" in recipe:
             self.found.words = self._command(recipe)
         elif "variables" in recipe:
@@ -381,6 +383,8 @@ class _Translator:
                 part.status, part.ours = "set", f"playbooks/{bad.playbook}"
             return
         value = [each.value for each in results] if rule.get("list") else results[0].value
+        if rule.get("joined") and rule["variable"] in self.found.variables:
+            value = f"{self.found.variables[rule['variable']]},{value}"
         part.status = "set"
         part.why = next((each.says for each in results if each.says), "") or rule.get("says", "")
         if kind == "environment":
