@@ -95,8 +95,13 @@ def _of_model(run: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
             f"the model {model.name} is {model.data['format']}",
             fix="change benchmark_backend or benchmark_model",
         )
+    if backend.name not in model.data.get("backends", [backend.name]):
+        raise InputError(
+            f"the model {model.name} is for {', '.join(model.data['backends'])}; benchmark_backend is {backend.name}",
+            fix="change benchmark_backend or benchmark_model",
+        )
     device = _choice("benchmark_device", run.get("device") or "cpu", list(backend.data["devices"]))
-    precision = _choice("benchmark_precision", run.get("precision") or "fp32", backend.data["precisions"])
+    precision = _precision(run.get("precision") or "fp32", backend, model)
     implementation = _choice("benchmark_implementation", run.get("implementation") or "native", ("native",))
     rules = rounds.load(run.get("round") or rounds.newest(workload.data))
     official = model.data.get("official_name")
@@ -139,7 +144,8 @@ def _of_model(run: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
                 "outputs": model.data.get("outputs", {}),
                 "dynamic_shape": bool(model.data.get("dynamic_shape")),
                 "shapes": workload.data.get("outputs", {}),
-                "accuracy": _reference(model.data, dataset),
+                "module": model.data.get("module", ""),
+                "accuracy": _reference(_origin(model).data, dataset),
                 **_compared(model.data, dataset),
                 "facts": _facts(model.data, backend.name, precision),
             },
@@ -156,6 +162,8 @@ def _of_model(run: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
                 "device": device,
                 "precision": precision,
                 **{key: run.get(key) for key in ("threads", "instances", "batch_size", "batch_cost")},
+                "width_multiple": backend.data.get("width_multiple", 1),
+                "options": _options(run.get("backend_options") or {}, backend),
             },
             "loadgen": {
                 "model": workload.data["loadgen_model"],
@@ -262,6 +270,43 @@ def _reference(model: Mapping[str, Any], dataset: catalogue.Entry) -> dict[str, 
     return {name: value for name, value in found.items() if name != "samples"}
 
 
+def _origin(model: catalogue.Entry) -> catalogue.Entry:
+    """The model whose accuracy counts: the one it was made from without training, else itself."""
+    while "derived" in model.data:
+        model = catalogue.get("model", model.data["derived"]["from"])
+    return model
+
+
+def _precision(asked: str, backend: catalogue.Entry, model: catalogue.Entry) -> str:
+    """What the backend shall compute in; a precision that a model has, and not the backend, is said to be one."""
+    if asked in backend.data["precisions"]:
+        return asked
+    if asked == model.data["precision"]:
+        return "fp32"  # of what the model itself leaves in fp32
+    made = [
+        entry.name
+        for entry in catalogue.entries("model")
+        if entry.data["precision"] == asked and _origin(entry).name == model.name
+    ]
+    if made:
+        raise InputError(
+            f"benchmark_precision is {asked}, which {backend.name} does not make of {model.name} by itself",
+            fix=f"leave it out and set benchmark_model: {' or '.join(made)}",
+        )
+    return _choice("benchmark_precision", asked, backend.data["precisions"])
+
+
+def _options(asked: Mapping[str, Any], backend: catalogue.Entry) -> dict[str, Any]:
+    known = list(backend.data.get("options", {}))
+    for name in asked:
+        if name not in known:
+            raise InputError(
+                f"benchmark_backend_options: {name!r} is no option of {backend.name}",
+                fix=f"use {' or '.join(known)}" if known else "remove it: this backend has none",
+            )
+    return dict(asked)
+
+
 def _facts(model: Mapping[str, Any], backend: str, precision: str) -> dict[str, Any]:
     """What measurements.json says of the model; computing in less than its weights have is a transformation."""
     facts = {key: model.get(key) for key in _FACTS}
@@ -271,6 +316,10 @@ def _facts(model: Mapping[str, Any], backend: str, precision: str) -> dict[str, 
             "weight_data_types": precision,
             "weight_transformations": f"fp32 weights converted to {precision} by {backend} when they are loaded",
         }
+    elif precision != "fp32":
+        facts["weight_transformations"] = (
+            f"{facts['weight_transformations']}; the rest computed in {precision} by {backend}"
+        )
     return facts
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from loadfleet.workloads import Accuracy
 
 _TARGET_SHARE = 0.99  # MLPerf Inference rules, table of models: quality target of the 99 flavour
+_SHARES = {"met_99": 0.99, "met_99_9": 0.999}
 _SUBSET_FLOOR = 0.90  # a subset is not judged against the target, but a broken model must not pass for a subset
 
 
@@ -125,6 +126,7 @@ def _accuracy(cell: Mapping[str, Any], rules: Round, accuracy: Accuracy) -> dict
     if cell["model"]["facts"].get("reference") and official_target is not None:
         target = official_target
     complete = accuracy.samples >= accuracy.total
+    judged = complete and bool(reference)
     other = cell["model"].get("compared")
     return {
         "metric": accuracy.metric,
@@ -137,6 +139,12 @@ def _accuracy(cell: Mapping[str, Any], rules: Round, accuracy: Accuracy) -> dict
         "samples": accuracy.samples,
         "total": accuracy.total,
         "met": accuracy.value >= target if complete and target is not None else None,
+        # Of the fp32 model that it was made from, on the same data.
+        "of_reference": round(accuracy.value / reference, 6) if judged and reference else None,
+        **{
+            name: accuracy.value >= share * reference if judged and reference else None
+            for name, share in _SHARES.items()
+        },
         "line": accuracy.line,
         **({"compared": {"model": other["name"], "value": other["accuracy"].get(accuracy.metric)}} if other else {}),
     }
