@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.part import UnavailableError
 from loadfleet import catalogue, files
+from loadfleet.catalogue import choice
 from loadfleet.cell import plan
 from loadfleet.errors import LoadfleetError
 from loadfleet.store import Store
@@ -125,10 +126,10 @@ class Bench:
         """
         try:
             entry = catalogue.get("workload", workload)
-            for kind in ("model", "dataset"):
-                name = wanted.get(kind) or entry.data[f"default_{kind}"]
-                if self.store.find(kind, name) is None:
-                    self.store.ensure(kind, name)
+            model = choice.model_of(entry, wanted.get("model"))
+            for needed in (model, choice.dataset_of(entry, model, wanted.get("dataset"))):
+                if self.store.find(needed.kind, needed.name) is None:
+                    self.store.ensure(needed.kind, needed.name)
             run = {
                 "run_id": _RUN_ID,
                 "store_path": str(self.store.path),

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loadfleet import backends, workloads
-from loadfleet.backends import ModelFile, Options, Session
 from loadfleet.catalogue import rounds
 from loadfleet.cell import runner
 from loadfleet.loadgen import run as loadgen
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from loadfleet.backends import Session
     from loadfleet.workloads import Dataset
 
 Cell = dict[str, Any]
@@ -58,18 +58,9 @@ def dataset(cell: Cell) -> Dataset:
     return workloads.load(cell["workload"]).open(Path(cell["dataset"]["path"]))
 
 
-def model_file(cell: Cell) -> ModelFile:
-    """The cell's model."""
-    model = cell["model"]
-    return ModelFile(Path(model["path"]), model["inputs"], model["outputs"], model.get("shapes", {}))
-
-
 def open_session(cell: Cell, threads: int) -> Session:
     """The cell's model in its backend, as the harness opens it."""
-    backend = cell["backend"]
-    return backends.load(backend["name"]).load(
-        model_file(cell), Options(backend["device"], threads, backend["precision"])
-    )
+    return runner.open_session(cell, backends.load(cell["backend"]["name"]), threads)
 
 
 def engine(cell: Cell, data: Dataset, lg: Any) -> Engine:

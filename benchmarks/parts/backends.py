@@ -50,6 +50,8 @@ def configurations() -> list[Configuration]:
         for model in models:
             if model.data["format"] not in backend.data["formats"]:
                 continue
+            if backend.name not in model.data.get("backends", [backend.name]):
+                continue
             quantised = model.name != default
             for precision in backend.data["precisions"]:
                 if quantised and precision != "fp32":

@@ -33,7 +33,7 @@ from loadfleet.results import model as results
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from loadfleet.backends import Session
+    from loadfleet.backends import Backend, Session
     from loadfleet.catalogue.rounds import Round
     from loadfleet.loadgen.latencies import Latencies
     from loadfleet.workloads import Accuracy, Dataset
@@ -87,15 +87,12 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
         dataset = workload.open(Path(cell["dataset"]["path"]))
         described: list[dict[str, Any]] = []
 
-        def open_session(threads: int) -> Session:
-            source = ModelFile(
-                Path(cell["model"]["path"]), cell["model"]["inputs"], cell["model"]["outputs"], cell["model"]["shapes"]
-            )
-            session = backend.load(source, Options(cell["backend"]["device"], threads, cell["backend"]["precision"]))
+        def described_session(threads: int) -> Session:
+            session = open_session(cell, backend, threads)
             described.append(session.describe())
             return session
 
-        engine = Engine(dataset, open_session, layout(cell, dataset), lg, _Abort(folder))
+        engine = Engine(dataset, described_session, layout(cell, dataset), lg, _Abort(folder))
         plan = scheduler(cell["scenario"], engine, cell["loadgen"]["target_latency_ms"] or latency_limit(rules, cell))
         plan.load()
         times["load_s"] = clock.lap()
@@ -140,6 +137,13 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
     results.validate(result)
     files.write_json(folder / "result.json", result)
     return judged.exit_code
+
+
+def open_session(cell: Mapping[str, Any], backend: Backend, threads: int) -> Session:
+    """The cell's model as it asks for it."""
+    model, asked = cell["model"], cell["backend"]
+    source = ModelFile(Path(model["path"]), model["inputs"], model["outputs"], model["shapes"])
+    return backend.load(source, Options(asked["device"], threads, asked["precision"]))
 
 
 def _warm_up_s(cell: Mapping[str, Any]) -> float:
