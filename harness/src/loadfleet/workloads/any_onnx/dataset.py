@@ -59,7 +59,7 @@ class MadeInputs(Dataset):
         if self._batch and len(indices) > self._batch:
             raise InputError(f"{len(indices)} samples for a model that takes {self._batch}", fix="see max_batch")
         if not self._joined:
-            return {name: np.ascontiguousarray(array[indices[0]]) for name, array in self._arrays.items()}
+            return {name: np.array(array[indices[0]]) for name, array in self._arrays.items()}
         if self._batch:
             indices = np.concatenate([indices, np.repeat(indices[-1:], self._batch - len(indices))])
         return {name: array[indices] for name, array in self._arrays.items()}
