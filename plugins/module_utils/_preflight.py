@@ -36,6 +36,8 @@ SHARED = (
 )
 # How alike a name must be to be offered.
 ALIKE = 0.75
+# Of so many names not all are listed, but some.
+MANY, SOME = 20, 8
 # Values may be given as the files that they are the names of.
 SUFFIXES = (".yml", ".lock")
 
@@ -87,9 +89,17 @@ def wrong(choices: Iterable[Dict[str, Any]]) -> List[str]:
         for value in choice["given"]:
             if value and str(value) not in known:
                 hint = suggestion(str(value), known)
-                fix = "%s%suse one of %s" % (hint, " " if hint else "", ", ".join(known))
+                fix = "%s%suse one of %s" % (hint, " " if hint else "", _listed(str(value), known))
                 found.append("%s is %s, which does not exist; fix: %s" % (choice["variable"], value, fix))
     return found
+
+
+def _listed(value: str, known: Sequence[str]) -> str:
+    """The names, or of many those that are most alike."""
+    if len(known) <= MANY:
+        return ", ".join(known)
+    some = difflib.get_close_matches(value, known, n=SOME, cutoff=0.3) or known[:SOME]
+    return "%s ... (`loadfleet catalogue list` shows all %d)" % (", ".join(some), len(known))
 
 
 def _stem(name: str) -> str:

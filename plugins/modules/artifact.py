@@ -38,6 +38,12 @@ options:
     description: Name in the catalogue; C(loadfleet catalogue list) shows them.
     type: str
     required: true
+  for_model:
+    description:
+      - Model that a data set is wanted for. Of a raw data set the form that is prepared for the model is had.
+      - Empty for the very entry that O(name) says.
+    type: str
+    default: ""
   mirrors:
     description: Addresses or folders to try first; they hold files by their digest or name.
     type: list
@@ -185,6 +191,8 @@ class Artifact:
             return self._without(executable, title)
         store = expand(params["store_path"])
         command = [executable, "cache", "ensure", params["kind"], params["name"], "--json", "--store", store]
+        if params["for_model"]:
+            command += ["--for-model", params["for_model"]]
         for path in filter(None, params["shared_path"].split(os.pathsep)):
             command += ["--shared-store", expand(path)]
         if params["quota"]:
@@ -284,6 +292,7 @@ def main() -> None:
             "executable": {"type": "str", "default": "~/.cache/loadfleet/venvs/onnxruntime/bin/loadfleet"},
             "kind": {"type": "str", "required": True, "choices": ["model", "dataset"]},
             "name": {"type": "str", "required": True},
+            "for_model": {"type": "str", "default": ""},
             "mirrors": {"type": "list", "elements": "str", "default": []},
             "supplied": {"type": "dict", "default": {}},
             "shared_path": {"type": "str", "default": ""},

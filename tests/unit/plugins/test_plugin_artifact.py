@@ -61,13 +61,13 @@ def test_everything_a_user_sets_reaches_the_command(tmp_path: Path) -> None:
     params = {
         "executable": str(tmp_path / "loadfleet"), "store_path": "/srv/store", "kind": "dataset", "name": "imagenet",
         "mirrors": ["/m"], "supplied": {"imagenet": "/data/val.tar"}, "offline": True, "from_controller": False,
-        "brought": "", "shared_path": "/net/a:/net/b", "quota": "200GB", "pin": True,
+        "brought": "", "shared_path": "/net/a:/net/b", "quota": "200GB", "pin": True, "for_model": "lite",
     }  # fmt: skip
     module = Called(params=params)
     assert Artifact(module).ensure()["changed"] is True
     assert " ".join(module.command[1:]) == (
-        "cache ensure dataset imagenet --json --store /srv/store --shared-store /net/a --shared-store /net/b "
-        "--quota 200GB --pin --mirror /m --supplied imagenet=/data/val.tar --offline"
+        "cache ensure dataset imagenet --json --store /srv/store --for-model lite --shared-store /net/a "
+        "--shared-store /net/b --quota 200GB --pin --mirror /m --supplied imagenet=/data/val.tar --offline"
     )
     bare = {**params, "shared_path": "", "quota": "", "pin": False, "supplied": {}, "mirrors": [], "offline": False}
     Artifact(other := Called(params=bare)).ensure()
