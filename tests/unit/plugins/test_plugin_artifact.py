@@ -70,5 +70,6 @@ def test_everything_a_user_sets_reaches_the_command(tmp_path: Path) -> None:
         "--shared-store /net/b --quota 200GB --pin --mirror /m --supplied imagenet=/data/val.tar --offline"
     )
     bare = {**params, "shared_path": "", "quota": "", "pin": False, "supplied": {}, "mirrors": [], "offline": False}
+    bare["for_model"] = ""
     Artifact(other := Called(params=bare)).ensure()
     assert " ".join(other.command[1:]) == "cache ensure dataset imagenet --json --store /srv/store"
