@@ -350,6 +350,9 @@ def test_verify_hashes_and_fails_on_damage(store: Store) -> None:
     assert result.exit_code == 1
     assert json.loads(result.stdout)["good"] is False
     assert run("verify", "second").exit_code == 0
+    assert store.find("dataset", "first") is None, "the damage is noted"
+    assert run("ensure", "dataset", "first").exit_code == 0
+    assert run("verify").exit_code == 0
 
 
 def test_errors_become_one_message_and_the_exit_status(

@@ -73,7 +73,7 @@ def test_a_quota_is_kept_and_says_what_could_go(three: Callable[..., Store]) -> 
     with pytest.raises(NotReadyError) as caught:
         three(15_000).ensure("dataset", "third")
     assert (
-        "are needed for dataset third; unused for longest:\n  dataset first, 0.0 MB, last used" in caught.value.message
+        "are needed for dataset third; unused for longest:\n  dataset first, 5.0 kB, last used" in caught.value.message
     )
     assert "second" not in caught.value.message, "the first is enough"
     assert "`loadfleet cache rm dataset first`" in caught.value.fix
@@ -151,7 +151,7 @@ def test_everything_that_an_entry_needs_is_counted_before_anything_is_fetched(
     build = {"entry_point": "m:f", "version": 1, "requires": [{"kind": "dataset", "name": "raw"}]}
     add("made", build=build, files=[{"name": "a", "size": 30 * 10**9}])
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100, 0, 10**9))
-    with pytest.raises(NotReadyError, match=r"36,064\.0 MB are needed: 36,000\.0 MB for dataset made"):
+    with pytest.raises(NotReadyError, match=r"36\.1 GB are needed: 36\.0 GB for dataset made"):
         store.ensure("dataset", "made")
     assert server.seen == []
 
@@ -161,7 +161,7 @@ def test_a_length_that_only_the_server_knows_counts_for_the_quota(
 ) -> None:
     server.files["/data.bin"] = CONTENT
     one_file({"type": "url", "url": f"{server.url}/data.bin"}, with_size=False)
-    with pytest.raises(NotReadyError, match=r"have 1\.0 MB: 0\.0 MB are used, 5\.1 MB are needed for dataset one"):
+    with pytest.raises(NotReadyError, match=r"have 1\.0 MB: 0 B are used, 5\.1 MB are needed for dataset one"):
         Store(store.path, quota=10**6).ensure("dataset", "one")
     assert visible(store) == []
 

@@ -90,6 +90,18 @@ def test_a_damaged_shared_entry_is_not_used(store: Store, owner: Store) -> None:
     assert visible(store) == []
 
 
+def test_damage_in_a_shared_store_that_no_stat_shows_is_not_used_again(store: Store, owner: Store) -> None:
+    entry = store.ensure("dataset", "one")
+    place = entry.file().resolve()
+    before = place.stat()
+    place.chmod(0o644)
+    place.write_bytes(b"z" * len(CONTENT))
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert store.verify(entry) != []
+    with pytest.raises(NotReadyError, match=r"no source has data\.bin"):
+        store.ensure("dataset", "one")
+
+
 def test_a_shared_store_that_went_away_is_noticed(store: Store, owner: Store, tmp_path: Path) -> None:
     store.ensure("dataset", "one")
     owner.path.rename(tmp_path / "away")

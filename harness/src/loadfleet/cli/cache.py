@@ -216,7 +216,9 @@ def rm(
     if kept and not going and not partial:
         raise InputError(
             f"nothing to remove: {'; '.join(f'{each.kind} {each.name} is {why}' for each, why in kept)}",
-            fix="stop the run, or give --even-pinned (or `loadfleet cache unpin`) for pinned entries",
+            fix="give --even-pinned, or `loadfleet cache unpin` first"
+            if any(why == removal.PINNED for _, why in kept)
+            else "wait for the run, or stop it",
         )
     if (going or partial) and not dry_run and not yes:
         if as_json:

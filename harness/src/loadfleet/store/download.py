@@ -22,6 +22,7 @@ READ_S = 30.0
 ATTEMPTS = 4
 PAUSE_S = 1.0
 _PAGE = 65536  # bytes of a web page in which its title is looked for
+_LOGIN = 401
 _TRY_AGAIN = {429, 500, 502, 503, 504}
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
@@ -64,9 +65,7 @@ def fetch(url: str, part: Part, report: Report) -> None:
             offset = 0
         try:
             _transfer(opener, url, part, offset)
-        except WrongContentError:
-            if not offset:
-                raise
+        except WrongContentError:  # continued from an earlier attempt
             report("  what an earlier attempt left was not a part of this file; starting anew")
         except BrokenTransferError as error:
             if attempt == ATTEMPTS:
@@ -95,10 +94,13 @@ def _transfer(opener: urllib.request.OpenerDirector, url: str, part: Part, offse
             raise BrokenTransferError("the server cannot continue at that place") from error
         if error.code in _TRY_AGAIN:
             raise BrokenTransferError(f"HTTP {error.code} {error.reason}") from error
-        raise SourceError(f"HTTP {error.code} {error.reason}") from error
+        login = "; it wants a user and a password: https://USER:PASSWORD@..." if error.code == _LOGIN else ""
+        raise SourceError(f"HTTP {error.code} {error.reason}{login}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         words = str(getattr(reason, "strerror", None) or reason) or type(error).__name__
+        if untrusted := getattr(reason, "verify_message", ""):
+            words = f"its certificate is not to be trusted: {untrusted}"
         raise SourceError(words, unreachable=True) from error
     with response:
         resume, total = _position(response, offset)
@@ -109,7 +111,12 @@ def _transfer(opener: urllib.request.OpenerDirector, url: str, part: Part, offse
         _refuse_page(response, url)
         if not resume:
             part.note_origin(shown(url), version)
-        part.write(response, resume=resume, total=total)
+        try:
+            part.write(response, resume=resume, total=total)
+        except WrongContentError as error:
+            if resume:
+                raise
+            raise SourceError(str(error)) from error
 
 
 def _version(response: Any) -> str | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MARGIN = 64 * 10**6  # bytes left for everybody else
+_UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
 _ADVICE = {
     errno.EACCES: "make the folder writable for this user, or choose another store_path",
     errno.EPERM: "make the folder writable for this user, or choose another store_path",
@@ -76,5 +77,8 @@ def words_for_errors(store: Path) -> Iterator[None]:
 
 
 def megabytes(count: int) -> str:
-    """Bytes as people compare them."""
-    return f"{count / 1e6:,.1f} MB"
+    """Bytes as people compare them: in megabytes, unless that is far too small or large a unit."""
+    for unit, least in (("GB", 10**10), ("MB", 10**5), ("kB", 10**3)):
+        if count >= least:
+            return f"{count / _UNITS[unit]:,.1f} {unit}"
+    return f"{count} B"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from loadfleet.store.entry import StoreEntry
     from loadfleet.store.store import Store
 
+PINNED = "pinned"
 _AGE = re.compile(r"(\d+)([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7}
 
@@ -47,7 +48,7 @@ def split(
         if runs := usage.running(store.path, use[entry.path]):
             kept.append((entry, f"in use by the run {runs[-1]}"))
         elif store.pinned(entry) and not even_pinned:
-            kept.append((entry, "pinned"))
+            kept.append((entry, PINNED))
         else:
             going.append(entry)
     return going, kept

@@ -12,15 +12,22 @@ if TYPE_CHECKING:
     from loadfleet.store.entry import Report, StoreEntry
 
 
-def usable(entry: StoreEntry, report: Report) -> bool:
+def usable(entry: StoreEntry, report: Report, *, distrust: bool) -> bool:
     """Whether a shared entry's files are what was recorded; hashed only when size or time say that they may not be.
+
+    Args:
+        entry: Of the shared store.
+        report: Told what is found.
+        distrust: Hash in any case.
 
     Raises:
         OSError: A file cannot be read.
     """
     if entry.untouched():
-        return True
-    report(f"{entry.kind} {entry.name}: files of {entry.path} look changed since they were verified; hashing them")
+        if not distrust:
+            return True
+    else:
+        report(f"{entry.kind} {entry.name}: files of {entry.path} look changed since they were verified; hashing them")
     if problems := entry.problems():
         report(f"{entry.kind} {entry.name}: {entry.path}: {'; '.join(problems)}; not used")
         return False

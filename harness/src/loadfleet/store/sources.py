@@ -89,7 +89,7 @@ class Sources:
         size = f", {megabytes(file.size)}" if file.size is not None else ""
         raise NotReadyError(
             f"no source has {file.name} of {recipe.label} ({' '.join(file.checksum)}{size}):" + "".join(answers),
-            fix=_fix(recipe, file),
+            fix=_fix(recipe, file) + ("; or leave out artifact_offline (`--offline`)" if self._unasked(file) else ""),
         )
 
     def of(self, recipe: Recipe, file: WantedFile) -> Iterator[Source]:
@@ -104,6 +104,11 @@ class Sources:
                 yield Source(f"found {path}", functools.partial(_copy, path))
         for source in file.sources:
             yield self._declared(source, recipe.embedded)
+
+    def _unasked(self, file: WantedFile) -> bool:
+        """Whether a source was not asked since it needs the network."""
+        asks = any(source["type"] not in {"embedded", "operator"} for source in file.sources)
+        return self._offline and asks
 
     def _supply(self, path: Path, file: WantedFile) -> Source:
         label = f"supplied {path}"

@@ -246,13 +246,17 @@ class Store:
             return pins.unpin(self.path, entry)
 
     def verify(self, entry: StoreEntry) -> list[str]:
-        """Hash the files of an entry; what is wrong with them, in words.
+        """Hash the files of an entry; what is wrong with them, in words. The next `ensure` makes a damaged one again.
 
         Raises:
             NotReadyError: A file cannot be read.
         """
         with words_for_errors(self.path):
-            return entry.problems()
+            problems = entry.problems()
+            if problems:
+                with suppress(OSError):  # a store that is mounted read-only is mended by its owner
+                    entry.distrusted().write(entry.path)
+            return problems
 
     def remove(self, entry: StoreEntry) -> None:
         """Remove an entry; it disappears at once, its files a moment later.
@@ -333,18 +337,18 @@ class Store:
             entry = self._read(wanted)  # another process may have made it while we waited
             if entry is not None and (entry.untouched() or self._rescued(entry, report)):
                 return entry
-            if (found := self._in_shared(wanted, report)) is not None:
+            if (found := self._in_shared(wanted, report, distrust=entry is not None)) is not None:
                 return self._link(wanted, found, report)
             return self._make(wanted, report)
 
-    def _in_shared(self, wanted: Recipe, report: Report) -> StoreEntry | None:
+    def _in_shared(self, wanted: Recipe, report: Report, *, distrust: bool = False) -> StoreEntry | None:
         """The entry of a recipe in the first of the shared stores that has a good one."""
         for each in self.shared:
             if each == self.path:
                 continue
             try:
                 entry = Store(each)._read(wanted)
-                if entry is not None and shared.usable(entry, report):
+                if entry is not None and shared.usable(entry, report, distrust=distrust):
                     return entry
                 words = "" if each.is_dir() else "it is no folder"
             except OSError as error:

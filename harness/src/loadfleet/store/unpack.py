@@ -50,7 +50,11 @@ def build(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any
                 continue
             left -= member.size
             if left < 0:
-                raise _refusal(name, f"it unpacks to more than {megabytes(limit)}", "raise `bytes` if that is right")
+                raise _refusal(
+                    name,
+                    f"it unpacks to more than {megabytes(limit)}",
+                    "raise the parameter `bytes` of its catalogue entry if that is right",
+                )
             _write(name, member, output.joinpath(*_place(name, member, strip)))
             count += 1
     except archives.ArchiveError as error:
@@ -75,11 +79,13 @@ def _place(archive: str, member: Member, strip: int) -> tuple[str, ...]:
         raise _refusal(archive, f"{member.name} is {member.what}, not a plain file", "do not use this archive")
     parts = PurePosixPath(member.name).parts[strip:]
     if parts == (ENTRY_FILE,):
-        raise _refusal(
-            archive, f"it holds {ENTRY_FILE}, a name that the store needs", "use `strip`, or another archive"
-        )
+        raise _refusal(archive, f"it holds {ENTRY_FILE}, a name that the store needs", "leave it out by `members`")
     if not parts:
-        raise _refusal(archive, f"nothing is left of {member.name} without {strip} folders", "lower `strip`")
+        raise _refusal(
+            archive,
+            f"nothing is left of {member.name} without {strip} folders",
+            "lower the parameter `strip` of its catalogue entry",
+        )
     return parts
 
 
