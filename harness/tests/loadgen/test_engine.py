@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from loadfleet.loadgen.engine import Layout, core_shares, places, plan_batches
+from loadfleet.loadgen.engine import Engine, Layout, core_shares, places, plan_batches
 
 
 def layout(**changes: int | None) -> Layout:
@@ -35,6 +36,21 @@ def test_a_sample_above_the_token_limit_is_a_batch_of_its_own() -> None:
 def test_a_fixed_width_counts_every_sample_as_that_wide() -> None:
     batches = plan_batches(np.full(10, 3, np.int32), layout(width=384))
     assert [len(batch) for batch in batches] == [2, 2, 2, 2, 2]
+
+
+def test_widths_that_are_rounded_up_count_as_they_are_padded() -> None:
+    lengths = np.array([100, 97, 65, 64, 33, 5], np.int32)
+    batches = plan_batches(lengths, layout(batch_cost=200, multiple=32))
+    assert [batch.tolist() for batch in batches] == [[0, 1], [2, 3], [4, 5]]  # 100 at most, 96, 64
+    assert [len(batch) for batch in plan_batches(lengths, layout(batch_cost=190, multiple=32))] == [1, 1, 1, 2, 1]
+
+
+@pytest.mark.parametrize(("multiple", "widths"), [(1, [None, None]), (32, [64, None]), (10, [40, None])])
+def test_batches_are_padded_to_multiples_at_most_to_the_longest(multiple: int, widths: list[int | None]) -> None:
+    dataset = SimpleNamespace(lengths=np.array([100, 33, 20], np.int32))
+    lg = SimpleNamespace(QuerySampleResponse=None, QuerySamplesComplete=None)
+    engine = Engine(dataset, lambda _: None, layout(multiple=multiple), lg, lambda _: None)  # type: ignore[arg-type,return-value]
+    assert [engine.width(np.array(batch, np.int64)) for batch in ([1, 2], [0, 1])] == widths
 
 
 def test_equal_samples_keep_their_order() -> None:

@@ -129,6 +129,7 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
     finally:
         monitor.stop()
     result = _result(folder, cell, backend.versions(), described[-1], engine.layout, asked, detail, judged)
+    result["backend"]["capabilities"] = backend.capabilities()
     result.update(
         telemetry=monitor.summary(),
         time={**times, "finished": _now()},
@@ -142,8 +143,13 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
 def open_session(cell: Mapping[str, Any], backend: Backend, threads: int) -> Session:
     """The cell's model as it asks for it."""
     model, asked = cell["model"], cell["backend"]
-    source = ModelFile(Path(model["path"]), model["inputs"], model["outputs"], model["shapes"])
-    return backend.load(source, Options(asked["device"], threads, asked["precision"]))
+    source = ModelFile(
+        Path(model["path"]), model["inputs"], model["outputs"], model["shapes"], model["digest"],
+        model.get("module", ""),
+    )  # fmt: skip
+    kept = Path(cell["store_path"]) / "compiled"
+    options = Options(asked["device"], threads, asked["precision"], kept, asked.get("options", {}))
+    return backend.load(source, options)
 
 
 def _warm_up_s(cell: Mapping[str, Any]) -> float:
@@ -299,8 +305,9 @@ def layout(cell: Mapping[str, Any], dataset: Dataset) -> Layout:
     asked, cores, usual = cell["backend"], len(os.sched_getaffinity(0)), cell["batch"]
     batch_samples, batch_cost = asked["batch_size"] or usual["samples"], asked.get("batch_cost")
     width = None if cell["model"]["dynamic_shape"] else int(dataset.lengths.max())
+    multiple = asked.get("width_multiple", 1)
     if cell["scenario"] in ("SingleStream", "MultiStream"):
-        return Layout(1, asked["threads"] or cores, batch_samples, batch_cost or usual["cost"], width)
+        return Layout(1, asked["threads"] or cores, batch_samples, batch_cost or usual["cost"], width, multiple)
     if asked["threads"]:
         threads = asked["threads"]
     elif asked["instances"]:
@@ -313,7 +320,7 @@ def layout(cell: Mapping[str, Any], dataset: Dataset) -> Layout:
             threads *= 2
     cost = batch_cost or (batch_samples * int(dataset.lengths.max()) if asked["batch_size"] else usual["cost"])
     free = not (asked["threads"] or asked["instances"])
-    return Layout(asked["instances"] or max(1, cores // threads), threads, batch_samples, cost, width, free)
+    return Layout(asked["instances"] or max(1, cores // threads), threads, batch_samples, cost, width, multiple, free)
 
 
 def session_bytes(cell: Mapping[str, Any]) -> int:

@@ -34,6 +34,7 @@ class Layout:
         batch_samples: Most samples in one call.
         batch_cost: Most padded cost units (of `Dataset.lengths`) in one call; a single sample may exceed it.
         width: Fixed width every batch is padded to; None pads to the longest sample of the batch.
+        multiple: Without a fixed width, widths are rounded up to multiples of it, but not beyond the longest sample.
         free: Nobody asked for these instances and threads: a scheduler may trade the ones for the others.
     """
 
@@ -42,6 +43,7 @@ class Layout:
     batch_samples: int
     batch_cost: int
     width: int | None = None
+    multiple: int = 1
     free: bool = False
 
 
@@ -74,6 +76,8 @@ def plan_batches(lengths: NDArray[np.int32], layout: Layout) -> list[Indices]:
     order = np.argsort(-lengths, kind="stable")
     count = len(order)
     widths = lengths[order] if layout.width is None else np.full(count, layout.width)
+    if layout.width is None and layout.multiple > 1:
+        widths = np.minimum(-(-widths // layout.multiple) * layout.multiple, widths.max(initial=1))
     left = np.cumsum(widths[::-1], dtype=np.int64)[::-1] if layout.instances > 1 else None
     turns = 2 * layout.instances
     batches, start = [], 0
@@ -116,6 +120,7 @@ class Engine:
         self._response = lg.QuerySampleResponse
         self._complete = lg.QuerySamplesComplete
         self._on_failure = on_failure
+        self._longest = int(dataset.lengths.max(initial=1))
 
     def open(self) -> Session:
         """A session with the layout's threads, opened on the calling thread so that they inherit its pinning.
@@ -135,7 +140,16 @@ class Engine:
 
     def compute(self, session: Session, indices: Indices) -> Rows:
         """Response rows of a batch, without telling LoadGen: what warm-up and calibration use."""
-        return self.dataset.respond(indices, session.run(self.dataset.batch(indices, self.layout.width)))
+        return self.dataset.respond(indices, session.run(self.dataset.batch(indices, self.width(indices))))
+
+    def width(self, indices: Indices) -> int | None:
+        """What a batch is padded to; None for its longest sample."""
+        layout = self.layout
+        if layout.width is not None or layout.multiple == 1:
+            return layout.width
+        longest = int(self.dataset.lengths[indices].max())
+        wide = min(-(-longest // layout.multiple) * layout.multiple, self._longest)
+        return wide if wide > longest else None
 
     def answer(self, session: Session, ids: Sequence[int], indices: Indices) -> int:
         """Compute a batch and hand all its responses to LoadGen in one call; returns the clock (ns) after it."""
