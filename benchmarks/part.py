@@ -186,45 +186,42 @@ def rows(part: Part, record: Record) -> list[Row]:
 
 
 def _row(part: Part, figure: Figure, record: Record, read: Mapping[str, Sequence[float]]) -> Row:
-    values, lows, highs = [], [], []
+    values: list[float] = []
+    ends: list[float] = []
     for one in record.rounds:
-        readings = [one[name] for name in figure.of if name in one and one[name].value is not None]
-        if len(readings) == len(figure.of):
-            made = figure.make(*[reading.value for reading in readings])
-            values.append(made)
-            for ends in ([each.low for each in readings], [each.high for each in readings]):
-                # One reading at a time is moved to its end: both at their worst together is not what is likely.
-                for place, end in enumerate(ends):
-                    if end is not None:
-                        moved = [reading.value for reading in readings]
-                        moved[place] = end
-                        lows.append(figure.make(*moved))
-                        highs.append(lows[-1])
-            lows.append(made)
-            highs.append(made)
-    target = figure.at_least if figure.at_least is not None else figure.at_most
+        if all(name in one for name in figure.of):
+            readings = [one[name] for name in figure.of]
+            values.append(figure.make(*[reading.value for reading in readings]))
+            ends += [values[-1], *_ends(figure, readings)]
+    target = figure.at_most if figure.at_least is None else figure.at_least
     ok: bool | None = None
-    reason = ""
-    if not values:
-        reason = _why_not(figure, record)
-    elif target is not None:
+    if values and target is not None:
         median = statistics.median(values)
-        ok = median >= target if figure.at_least is not None else median <= target
-    if values and (reason := figure.unless(read)) and ok:
-        ok = False
+        ok = median <= target if figure.at_least is None else median >= target
+    reason = figure.unless(read) if values else _why_not(figure, record)
     return Row(
         part=part.name,
         name=figure.name,
         ratio=figure.ratio,
         target=target,
-        better="" if target is None else "more" if figure.at_least is not None else "less",
+        better="" if target is None else "less" if figure.at_least is None else "more",
         unit=figure.unit,
         values=values,
-        low=min(lows, default=None),
-        high=max(highs, default=None),
-        ok=ok,
+        low=min(ends, default=None),
+        high=max(ends, default=None),
+        ok=False if ok and reason else ok,
         reason=reason,
     )
+
+
+def _ends(figure: Figure, readings: Sequence[Reading]) -> Iterator[float]:
+    """The figure with one reading at a time moved to an end of what it leaves open: all at once is not likely."""
+    for place, reading in enumerate(readings):
+        for end in (reading.low, reading.high):
+            if end is not None:
+                moved = [each.value for each in readings]
+                moved[place] = end
+                yield figure.make(*moved)
 
 
 def _why_not(figure: Figure, record: Record) -> str:
