@@ -126,11 +126,10 @@ def bare_offline(cell: Cell, indices: list[int]) -> float:
     """Samples a second of nothing but the sessions' calls."""
     data, chosen = dataset(cell), np.array(indices, np.int64)
     data.load(indices)
-    # Its sessions are those of the harness; LoadGen is not called.
+    # Sessions and widths are those of the harness; LoadGen is not called.
     sessions = engine(cell, data, loadgen.module())
-    layout = sessions.layout
-    batches = [data.batch(chosen[batch], layout.width) for batch in plan_batches(data.lengths[chosen], layout)]
-    return len(indices) / _raced(sessions, batches)
+    batches = [chosen[places] for places in plan_batches(data.lengths[chosen], sessions.layout)]
+    return len(indices) / _raced(sessions, [data.batch(batch, sessions.width(batch)) for batch in batches])
 
 
 def _raced(sessions: Engine, batches: Sequence[Any]) -> float:
@@ -165,10 +164,10 @@ def _raced(sessions: Engine, batches: Sequence[Any]) -> float:
 def bare_calls(cell: Cell, indices: list[int]) -> list[float]:
     """Milliseconds of one call for each sample, alone, not padded, on all cores; in the order of `indices`."""
     data = dataset(cell)
-    layout = runner.layout(cell, data)
-    session = open_session(cell, layout.threads)
+    sessions = engine(cell, data, loadgen.module())
+    session = sessions.open()
     data.load(indices)
-    inputs = [data.batch(np.array([index], np.int64), layout.width) for index in indices]
+    inputs = [data.batch(one, sessions.width(one)) for one in np.array(indices, np.int64)[:, None]]
     for one in inputs[: max(8, len(inputs) // 8)]:
         session.run(one)
     times = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,57 +12,52 @@ from benchmarks.part import Part, Reading, UnavailableError, difference, value
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from benchmarks.bench import Bench
+    from benchmarks.bench import Bench, Cell
 
 QUERIES = 1_000_000
 MB = 1e6
+_PERIOD_S = 0.2
 
 
 def readings(bench: Bench, number: int) -> Iterator[Reading]:
-    """MB between the first and the last second of the run."""
-    cell = bench.cell("SingleStream", backend="null", query_count=QUERIES)
-    run = bench.run(cell)
-    lines = [json.loads(line) for line in (run.folder / "telemetry.jsonl").read_text(encoding="utf-8").splitlines()]
-    yield Reading("harness", _growth([line["rss_bytes"] for line in lines if line["phase"] == "running"]), "MB")
-    sizes = bench.child("benchmarks.parts.memory:demo", samples=cell["dataset"]["samples"])
-    yield Reading("demo", _growth(sizes), "MB")
+    """MB between the first query and the last."""
+    cell = bench.cell("SingleStream", backend="null")
+    for name in ("harness", "demo"):
+        sizes = bench.child("benchmarks.parts.memory:sizes", cell=cell, which=name)
+        if len(sizes) < 4:
+            raise UnavailableError(f"{QUERIES:,} queries were over too soon to see memory grow")
+        yield Reading(name, (sizes[-1] - sizes[0]) / MB, "MB")
 
 
-def _growth(sizes: Sequence[int]) -> float:
-    if len(sizes) < 4:
-        raise UnavailableError(f"the million queries were over after {len(sizes)} s: too soon to see memory grow")
-    return (sizes[-1] - sizes[0]) / MB
-
-
-def demo(samples: int) -> list[int]:
-    """Resident bytes of the smallest SUT, once in 0.2 s while it answers a million queries."""
+def sizes(cell: Cell, which: str) -> list[int]:
+    """Resident bytes, from the first query to the last, of the harness or of the smallest SUT."""
     from benchmarks import direct, sut  # noqa: PLC0415  (in the child process only)
 
-    sizes: list[int] = []
-    over = threading.Event()
-    began = threading.Event()
+    found: list[int] = []
+    began, over = threading.Event(), threading.Event()
 
     def watch() -> None:
         began.wait()
-        while not over.wait(0.2):
+        while not over.wait(_PERIOD_S):
             pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-            sizes.append(pages * 4096)
+            found.append(pages * os.sysconf("SC_PAGE_SIZE"))
 
     def make(lg: object) -> sut.Plain:
-        smallest = direct.demo(lg)
+        answers = direct.harness(cell, "SingleStream")(lg) if which == "harness" else direct.demo(lg)
+        issue = answers.issue
 
         def answer(ids: Sequence[int], indices: Sequence[int], lg: object) -> None:
             began.set()
-            smallest.issue(ids, indices)
+            issue(ids, indices)
 
         return sut.Plain(answer, lg)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
-    direct.measured(direct.Asked("SingleStream", QUERIES), make, samples)
+    direct.measured(direct.Asked("SingleStream", QUERIES), make, cell["dataset"]["samples"])
     over.set()
     watcher.join()
-    return sizes
+    return found
 
 
 PART = Part(
