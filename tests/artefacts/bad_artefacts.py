@@ -19,7 +19,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.artefacts.bench import BUILD, LOADFLEET, PHOTOS, Bench, Run, sha256, waiting
+from tests.artefacts.bench import BUILD, LOADFLEET, PHOTOS, ROOT, Bench, Run, sha256, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -402,6 +402,91 @@ def declared_truncated(bench: Bench) -> Run:
 def file_missing(bench: Bench) -> Run:
     bench.unpacking(tar_of(FILES), files=4)
     return bench.ensure("unpacked")
+
+
+# Pictures, labels and models.
+
+
+def prepared(bench: Bench, labels: str, **pictures: bytes) -> Run:
+    """Have three photos prepared for EfficientNet-Lite0, with these labels and other contents of some."""
+    names = ("bee", "cup", "koala")
+    embedded = ROOT / "harness/src/loadfleet/embedded/classification-photos"
+    files = {f"{name}.jpg": pictures.get(name, (embedded / f"{name}.jpg").read_bytes()) for name in names}
+    photos, listed = tar_of(files), labels.encode()
+    bench.declare(bench.serve(photos), content=photos)
+    bench.declare(bench.serve(listed, "labels.txt"), content=listed, name="labels", place="labels.txt")
+    recipe = {
+        "resolution": 224, "layout": "NCHW", "resize": {"method": "bicubic", "shorter": 256, "longer": "nearest"},
+        "normalise": [{"subtract": [123.68, 116.78, 103.94]}],
+    }  # fmt: skip
+    build = {
+        "entry_point": "loadfleet.workloads.image_classification.prepare:build", "version": 1,
+        "parameters": {"pictures": "photos/photos.tar", "labels": "labels/labels.txt", "samples": 3, "recipe": recipe},
+        "requires": [{"kind": "dataset", "name": name} for name in ("photos", "labels")],
+    }  # fmt: skip
+    files_made = [{"name": name} for name in ("images.npy", "labels.npy")]
+    bench.catalogue("prepared", {"build": build, "files": files_made})
+    return bench.ensure("prepared")
+
+
+RAW = "In the store: dataset labels (good), dataset photos (good)."
+
+
+@case(
+    "A corrupt picture in the archive of a data set", "One of three photos is cut off; the archive's checksum is right.",
+    "the picture koala.jpg cannot be read: image file is truncated", "fix: get the file again", status=3, state=RAW,
+)  # fmt: skip
+def corrupt_picture(bench: Bench) -> Run:
+    koala = (ROOT / "harness/src/loadfleet/embedded/classification-photos/koala.jpg").read_bytes()
+    return prepared(bench, "bee.jpg 309\ncup.jpg 968\nkoala.jpg 105\n", koala=koala[: len(koala) // 3])
+
+
+@case(
+    "A list of labels with a line missing", "Of three photos two have a label.",
+    "labels.txt: has 2 labels, expected 3", status=3, state=RAW,
+)  # fmt: skip
+def label_missing(bench: Bench) -> Run:
+    return prepared(bench, "bee.jpg 309\nkoala.jpg 105\n")
+
+
+@case(
+    "A label that is none", "A line of the list has no class.",
+    "labels.txt line 2: expected NAME CLASS (0..999), found 'cup.jpg'", status=3, state=RAW,
+)  # fmt: skip
+def label_without_class(bench: Bench) -> Run:
+    return prepared(bench, "bee.jpg 309\ncup.jpg\nkoala.jpg 105\n")
+
+
+@case(
+    "A picture that the archive lacks", "The list of labels names a photo that is not in the archive.",
+    "photos/photos.tar lacks 1 of 3 labelled pictures: panda.jpg is the first", status=3, state=RAW,
+)  # fmt: skip
+def picture_missing(bench: Bench) -> Run:
+    return prepared(bench, "bee.jpg 309\nkoala.jpg 105\npanda.jpg 388\n")
+
+
+@case(
+    "A model with a wrong signature", "A model of one's own takes other inputs than the workload gives.",
+    "<folder>/mine.onnx does not fit the workload bert: ", "input_ids", "fix: export the model with that signature", status=2,
+)  # fmt: skip
+def wrong_signature(bench: Bench) -> Run:
+    from onnx import TensorProto, helper, save  # noqa: PLC0415  slow to import
+
+    wrong = helper.make_tensor_value_info("tokens", TensorProto.INT64, [1, 384])
+    out = helper.make_tensor_value_info("logits", TensorProto.INT64, [1, 384])
+    node = helper.make_node("Identity", ["tokens"], ["logits"])
+    graph = helper.make_graph([node], "wrong", [wrong], [out])
+    path = bench.path / "mine.onnx"
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    return bench.run(f"cache import mine --workload bert --path {path}")
+
+
+@case(
+    "A model that is none", "The file is a web page that was saved under the model's name.",
+    "<folder>/mine.onnx is not an ONNX model: ", "fix: name a file written by an exporter", status=2,
+)  # fmt: skip
+def no_model(bench: Bench) -> Run:
+    return bench.run(f"cache import mine --path {bench.write(b'<html>Log in</html>', 'mine.onnx')}")
 
 
 # Disks and stores.

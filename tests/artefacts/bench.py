@@ -126,9 +126,16 @@ class Bench:
         path.write_bytes(content)
         return path
 
-    def declare(self, *sources: dict[str, Any], content: bytes = PHOTOS, name: str = "photos", **changes: Any) -> None:
-        """Add a data set of one file, `photos.tar`."""
-        file = {"name": "photos.tar", "sha256": sha256(content), "size": len(content), "sources": list(sources)}
+    def declare(
+        self,
+        *sources: dict[str, Any],
+        content: bytes = PHOTOS,
+        name: str = "photos",
+        place: str = "photos.tar",
+        **changes: Any,
+    ) -> None:
+        """Add a data set of one file."""
+        file = {"name": place, "sha256": sha256(content), "size": len(content), "sources": list(sources)}
         self.catalogue(name, {"files": [{**file, **changes}]})
 
     def unpacking(self, archive: bytes, **parameters: Any) -> None:
