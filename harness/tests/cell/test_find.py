@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
+from click.testing import CliRunner
 
 from loadfleet.cell import agent
+from loadfleet.cli import cli
+from loadfleet.errors import InputError, LoadfleetError
 from loadfleet.results import model as results
 from toy import SLOW_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 SEARCH: dict[str, Any] = {
     "execution": "find", "backend": "slow", "query_count": None, "instances": None, "threads": None,
@@ -59,7 +63,7 @@ def edge(service_s: float, bound_s: float) -> float:
 def test_a_search_that_was_stopped_goes_on_and_later_runs_use_what_it_found(
     make_run: Callable[..., Path],
 ) -> None:
-    folder = make_run(**SEARCH, scenarios=["SingleStream"], find_minutes=0.25, run_id="20260102T030405Z-toy-00f1")
+    folder = make_run(**SEARCH, scenarios=["SingleStream"], find_minutes=0.5, run_id="20260102T030405Z-toy-00f1")
     cell = folder / "toy/SingleStream/find"
     agent.start(folder)
     wait(folder, lambda status: (cell / "02").exists())
@@ -86,8 +90,44 @@ def test_a_search_that_was_stopped_goes_on_and_later_runs_use_what_it_found(
     assert planned["backend"]["threads"] is None  # what the user said stays as it was
 
 
+def test_from_a_run_file_by_command(make_run: Callable[..., Path]) -> None:
+    """The run file is of a test; the search has a run of its own, and is told in words and in JSON."""
+    asked = make_run(**SEARCH | {"execution": "test", "query_count": 64}, scenarios=["Offline"])
+    words = ["tune", "run", str(asked / "run.json"), "--scenario", "SingleStream", "--budget", "0.05"]
+    done = CliRunner().invoke(cli, [*words, "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["exit_code"], told["phase"], len(told["searches"])) == (0, "finished", 1)
+    [search] = told["searches"]
+    assert search["cell"] == "toy/SingleStream/find"
+    assert set(search["chosen"]) == {"threads"}
+    assert "probe 1: threads" in done.stderr
+    folder = Path(told["run_dir"])
+    assert folder != asked
+    assert json.loads((asked / "run.json").read_text())["execution"] == "test"
+    again = CliRunner().invoke(cli, ["tune", "run", str(folder / "run.json")])  # adopted: it is done
+    assert again.exit_code == 0, again.output
+    assert "Chosen: threads" in again.output
+    assert "nothing to submit" not in again.output
+
+
+def test_what_cannot_be_searched(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    for words, status in (
+        ([str(tmp_path / "none.json")], 2),
+        ([str(make_run(**SEARCH, scenarios=["Offline"]) / "run.json"), "--scenario", "Sever"], 2),
+        ([str(make_run(**SEARCH | {"backend": "openvino", "device": "tpu"}) / "run.json")], 2),
+    ):
+        done = CliRunner().invoke(cli, ["tune", "run", *words])
+        assert isinstance(done.exception, LoadfleetError)
+        assert done.exception.exit_code == status
+        assert done.exception.fix
+    counted = make_run(execution="find", query_count=64)
+    with pytest.raises(InputError, match="execution find chooses its own lengths"):
+        agent.start(counted)
+
+
 def test_the_highest_rate_of_a_server(make_run: Callable[..., Path]) -> None:
-    bound_ms = 20e3 * SLOW_S
+    bound_ms = 100e3 * SLOW_S  # nobody else on the machine keeps it busy for so long
     folder = make_run(
         **SEARCH | {"instances": 1, "threads": 1}, scenarios=["Server"], batch_size=1, find_minutes=0.3,
         target_latency_ms={"Server": bound_ms},
@@ -96,7 +136,7 @@ def test_the_highest_rate_of_a_server(make_run: Callable[..., Path]) -> None:
     found, probes = result["metric"]["value"], result["search"]["probes"]
     known = edge(SLOW_S, bound_ms / 1e3)
     # Whatever else the machine does takes from what there is, half of it easily; short probes err a little.
-    assert 0.2 * known <= found <= 1.1 * known
+    assert 0.2 * known <= found <= 1.15 * known
     assert 0.94 * found <= result["search"]["chosen"]["target_qps"] <= found
     asked = [(probe["settings"].get("target_qps"), probe["valid"]) for probe in probes]
     assert (found, True) in asked

@@ -33,7 +33,7 @@ LEASE_S = 900.0
 _GRACE_S = 10.0
 _LOOK_S = 0.5
 _START_S = 30.0
-_FINAL = ("finished", "stopped", "interrupted", "refused")
+FINAL = ("finished", "stopped", "interrupted", "refused")
 _STOPPED = "stopped by request; start again to continue"
 
 
@@ -54,7 +54,7 @@ def start(run_dir: Path, secrets: Mapping[str, str] | None = None) -> dict[str, 
     """
     run, secrets = _without_secrets(run_dir / "run.json", spec.read(run_dir / "run.json", "run"), secrets or {})
     status = read_status(run_dir)
-    if pid := _working(run_dir):
+    if pid := working(run_dir):
         _touch(run_dir / "lease")
         return {"run_id": run["run_id"], "pid": pid, "adopted": True, "phase": status.get("phase", "starting")}
     cells = plan.make(run)
@@ -109,11 +109,11 @@ def _without_secrets(
     return run, {name: value for name, value in secrets.items() if name in names}
 
 
-def _working(run_dir: Path) -> int | None:
+def working(run_dir: Path) -> int | None:
     """The agent's process id while it works; one that has written its last status is waited for."""
     deadline = time.monotonic() + _GRACE_S
     while pid := process.alive(run_dir / "agent.pid"):
-        if read_status(run_dir).get("phase") not in _FINAL or time.monotonic() > deadline:
+        if read_status(run_dir).get("phase") not in FINAL or time.monotonic() > deadline:
             return pid
         time.sleep(0.05)
     return None

@@ -105,8 +105,8 @@ def _batches(cell: Mapping[str, Any], dataset: Dataset, query: int | None) -> li
     if asked["batch_size"] or asked.get("batch_cost"):
         return [here]
     bounds = [most for most in (query, cell["batch"].get("most")) if most]
-    cheapest = int(dataset.lengths.min()) if usual.width is None else usual.width
-    return strategy.batches(here, min(bounds, default=None), cheapest)
+    costs = (float(dataset.lengths.min()), float(dataset.lengths.max())) if usual.width is None else (usual.width,) * 2
+    return strategy.batches(here, min(bounds, default=None), costs)
 
 
 def _keep(cell: Mapping[str, Any], findings: Findings, depends: Mapping[str, Any]) -> Path:

@@ -1,15 +1,17 @@
-"""`loadfleet tune`: settings that were found, and what a run at some settings will take."""
+"""`loadfleet tune`: search settings, see what was found, and what a run at some settings will take."""
 
 from __future__ import annotations
 
+import functools
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from loadfleet.cli import echo_json
+from loadfleet.cli import _runs, echo_json
 from loadfleet.cli.table import aligned
-from loadfleet.errors import BadResultError, InputError
+from loadfleet.errors import BadResultError, InputError, InterruptedRunError
 
 if TYPE_CHECKING:
     from loadfleet.tuning.record import Record
@@ -17,7 +19,60 @@ if TYPE_CHECKING:
 
 @click.group("tune")
 def command() -> None:
-    """Settings that were found for this host, and what a run will take. (The operating system: docs/tuning.md.)"""
+    """Search settings for this host, see what was found and what a run takes. (Operating system: docs/tuning.md.)"""
+
+
+@command.command("run")
+@click.argument("run_file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--scenario", "scenarios", multiple=True, help="Instead of the file's; any number of times.")
+@click.option(
+    "--budget", type=click.FloatRange(min=0, min_open=True), metavar="MINUTES", help="Most time for each scenario; 15."
+)
+@_runs.secret_option("A variable of benchmark_environment that the run file does not hold.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object at the end; progress goes to stderr.")
+def run(
+    run_file: Path, scenarios: tuple[str, ...], budget: float | None, secret: tuple[str, ...], *, as_json: bool
+) -> None:
+    """Search settings for what RUN_FILE (a run.json) measures, on this host, by short probes.
+
+    They are kept in the file's store, and later runs use them where their user sets none. Ctrl-C ends the search; the
+    same command with the search's own run.json, which is named then, goes on with the probes that are there.
+
+    Exit status: 0 found, 1 nothing was found, 2 wrong input, 3 not ready, 4 interrupted.
+    """
+    from loadfleet.cell import agent, searching  # noqa: PLC0415
+    from loadfleet.results import model, search  # noqa: PLC0415
+    from loadfleet.results.summary import columns  # noqa: PLC0415
+
+    folder = searching.prepare(run_file, scenarios, budget)
+    say = functools.partial(click.echo, err=as_json)
+    say(f"search in {folder}")
+    try:
+        status = searching.watch(folder, say, _runs.secrets(secret))
+    except KeyboardInterrupt:
+        agent.stop(folder)
+        raise InterruptedRunError("the search was stopped", fix=f"loadfleet tune run {folder / 'run.json'}") from None
+    cells = status["cells"]
+    found = [model.load(folder / cell["id"] / "result.json") for cell in cells if cell["state"] == "done"]
+    if as_json:
+        echo_json(
+            {
+                "run_id": folder.name,
+                "run_dir": str(folder),
+                "phase": status["phase"],
+                "exit_code": status["exit_code"],
+                "cells": [{key: cell[key] for key in ("id", "state", "reasons")} for cell in cells],
+                "searches": [{"cell": each.cell, "metric": each.raw["metric"], **each.raw["search"]} for each in found],
+            }
+        )
+    else:
+        click.echo("\n".join(["", *search.lines(found, columns())]))
+        for cell in cells:
+            if cell["state"] != "done":
+                click.secho(
+                    f"{cell['id']} {cell['state']}: {'; '.join(cell['reasons']) or status['message']}", fg="red"
+                )
+    sys.exit(status["exit_code"])
 
 
 @command.command("show")

@@ -9,21 +9,21 @@ from loadfleet.results.texts import table
 from loadfleet.tuning import found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from loadfleet.results.model import Result, RunResults
+    from loadfleet.results.model import Result
 
 _SETTINGS = ("instances", "threads", "batch_size", "batch_cost", "target_qps")
 
 
-def lines(run: RunResults, width: int) -> list[str]:
+def lines(results: Sequence[Result], width: int) -> list[str]:
     """Nothing for runs without a search that used none; a sentence is said once for all cells it holds for."""
     used = (
         f"{result.host}, {result.scenario}: {found.words(result.raw['found'])}"
-        for result in run.results
+        for result in results
         if result.raw.get("found")
     )
-    searches = (line for result in run.results if result.raw.get("search") for line in _search(result, width))
+    searches = (line for result in results if result.raw.get("search") for line in _search(result, width))
     return [*searches, *dict.fromkeys(used)]
 
 

@@ -137,14 +137,14 @@ def write_text(run: RunResults, *, color: bool | None = None) -> None:
     lines = [f"Run {data['run_id']}" + (f" ({', '.join(facts)})" if facts else ""), ""]
     rows = [row(outcome, cell) for cell, outcome in zip(data["cells"], run.cells, strict=True)]
     styles = [_STYLES[cell["outcome"]] if cell["outcome"] != "good" else {} for cell in data["cells"]]
-    lines += table(HEADINGS, rows, width=_columns(), row_styles=styles, merge=(1, 2))
+    lines += table(HEADINGS, rows, width=columns(), row_styles=styles, merge=(1, 2))
     lines += ["", *(f"[{index}] {reason}" for index, reason in enumerate(data["reasons"], 1))]
     lines += [f"Versions: {data['versions']}"] if data["versions"] else []
     for failure in all_of(run):
-        head, *rest = failure.text(_columns())
+        head, *rest = failure.text(columns())
         lines += [click.style(head, fg="red"), *rest]
     lines += [click.style(f"! {finding}", fg="yellow") for finding in data["findings"]]
-    lines += search.lines(run, _columns())
+    lines += search.lines(run.results, columns())
     lines += data["fleet"]
     if data["report"]:
         lines.append(f"Report: {data['report']}")
@@ -155,7 +155,7 @@ def write_text(run: RunResults, *, color: bool | None = None) -> None:
     click.echo("\n".join(lines), color=color)
 
 
-def _columns() -> int:
+def columns() -> int:
     """The terminal's width, or COLUMNS, or 120 in a log; 80 at least."""
     return max(shutil.get_terminal_size((_LOG_WIDTH, 24)).columns, _LEAST_WIDTH)
 

@@ -35,6 +35,10 @@ _CLOSER = 0.75  # of the tolerance: what is known is a little too sure of itself
 _ARRIVALS = 5.0  # arrivals are random too: so many times the variance of their count
 _DECADES = 4  # how far off the first guess may be, each way
 _GUESS = 0.35  # half of the prior lies within this factor (e^0.35 = 1.4) of the guess
+_BELOW, _LOWER = 0.35, 0.25  # of the tolerance: how far below the middle to see a rate VALID, and more for each refusal
+_LAST, _LOWEST = {3: 0.5, 2: 0.75, 1: 1.0}, 1.0  # of the tolerance: the last probes when none is near, and the lowest
+_NEAR = 0.8  # how likely the edge is within the tolerance of a rate that is worth to be seen again
+_STRIDE = 3.0  # factor of a step while all verdicts are the same
 _OVERLOADED = 0.95  # completed less than this share of what was asked: the system could not follow
 
 
@@ -241,21 +245,30 @@ def _next(edge: Edge, tried: list[Tried], effort: Effort) -> float:
     best = _best(edge, tried)
     middle = edge.quantile(0.5)
     if edge.spread() > (1.5 if left > 6 else 3) * effort.tolerance and left > 3:
-        return _rounded(middle)
-    if best and edge.within(best, effort.tolerance) >= (effort.sure if left > 3 else 0.6):
+        return _rounded(_stepped(middle, tried))
+    if best and not _confirmed(tried, best) and edge.within(best, effort.tolerance) >= _NEAR:
         return best
     # A little below the middle, where the verdict is no coin's toss; lower after each INVALID, and when few are left.
-    refused = 0
-    while refused < len(tried) and _refused_near(tried[-1 - refused], middle):
-        refused += 1
-    if left == 1:
-        return _rounded(min(edge.quantile(0.05), middle * (1 - 2 * effort.tolerance)))
-    lower = 0.25 * min(refused, 3) if left > 3 else 1.0
-    return _rounded(middle * (1 - effort.tolerance * max(0.25, lower)))
+    refused = sum(_refused_near(one, middle, effort) for one in tried[-3:])
+    near = best is not None and edge.within(best, effort.tolerance) >= _NEAR
+    below = _BELOW + _LOWER * refused
+    if left <= 3 and not near:
+        below = max(below, _LAST[left])
+    return _rounded(middle * (1 - effort.tolerance * min(below, _LOWEST)))
 
 
-def _refused_near(one: Tried, rate: float) -> bool:
-    return not one.outcome.valid and abs(math.log(one.settings[SETTING] / rate)) < 0.1
+def _stepped(middle: float, tried: list[Tried]) -> float:
+    """After several verdicts that are all the same and far from the edge, a step of some size at least."""
+    last, rate = tried[-1].outcome, tried[-1].settings[SETTING]
+    far = last.late == 0 or (last.late is not None and last.late > _SATURATED * last.queries)
+    if not far or len(tried) < 2 or len({one.outcome.valid for one in tried}) > 1:
+        return middle
+    return max(middle, rate * _STRIDE) if last.valid else min(middle, rate / _STRIDE)
+
+
+def _refused_near(one: Tried, middle: float, effort: Effort) -> bool:
+    distance = math.log(one.settings[SETTING] / middle)
+    return not one.outcome.valid and -2 * effort.tolerance < distance < -0.25 * _BELOW * effort.tolerance
 
 
 def _best(edge: Edge, tried: list[Tried]) -> float | None:

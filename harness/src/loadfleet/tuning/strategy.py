@@ -80,23 +80,24 @@ class Findings:
     notes: tuple[str, ...] = ()
 
 
-def batches(usual: Choice, most: int | None = None, least_cost: float = 1.0) -> list[dict[str, float]]:
+def batches(
+    usual: Choice, most: int | None = None, costs: tuple[float, float] = (1.0, math.inf)
+) -> list[dict[str, float]]:
     """The usual batch, and batches of a part and a multiple of its samples and its cost together.
 
     Args:
         usual: `batch_size` and `batch_cost`.
         most: Samples that the model, or a query, takes at most.
-        least_cost: Of the cheapest sample: a batch that cannot hold two of them holds one.
+        costs: Of the cheapest and of the dearest sample: what cannot hold two of the one holds one, and what holds all
+            samples of the other is bound by their number.
     """
     found: list[dict[str, float]] = []
     for scale in _SCALES:
-        size = max(1.0, usual["batch_size"] * scale)
-        one = {
-            "batch_size": float(int(min(size, most or size))),
-            "batch_cost": float(max(1, int(usual["batch_cost"] * scale))),
-        }
-        if one["batch_size"] > 1 and one["batch_cost"] < 2 * least_cost:
-            one = {"batch_size": 1.0, "batch_cost": float(usual["batch_cost"])}
+        size = max(1, int(min(usual["batch_size"] * scale, most or math.inf)))
+        cost = max(1, int(min(usual["batch_cost"] * scale, size * costs[1])))
+        if cost < 2 * costs[0]:
+            size = 1
+        one = {"batch_size": float(size), "batch_cost": float(cost if size > 1 else usual["batch_cost"])}
         if one not in found:
             found.append(one)
     return found
