@@ -215,11 +215,14 @@ def wrong_key(bench: Bench) -> Run:
     listening = bench.listen_too()
     listening.socket = context.wrap_socket(listening.socket, server_side=True)
     threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    address = f"localhost:{listening.server_port}"
     try:
-        return bench.ensure(f"photos --mirror https://localhost:{listening.server_port}")
+        run = bench.ensure(f"photos --mirror https://{address}")
     finally:
         listening.shutdown()
         listening.server_close()
+    shown, text = (words.replace(address, "mirror.example.org") for words in (run.shown, run.text))
+    return Run(shown, run.status, text)
 
 
 @case(
@@ -433,7 +436,8 @@ RAW = "In the store: dataset labels (good), dataset photos (good)."
 
 
 @case(
-    "A corrupt picture in the archive of a data set", "One of three photos is cut off; the archive's checksum is right.",
+    "A corrupt picture in the archive of a data set",
+    "One of three photos is cut off; the archive's checksum is right.",
     "the picture koala.jpg cannot be read: image file is truncated", "fix: get the file again", status=3, state=RAW,
 )  # fmt: skip
 def corrupt_picture(bench: Bench) -> Run:
@@ -467,7 +471,8 @@ def picture_missing(bench: Bench) -> Run:
 
 @case(
     "A model with a wrong signature", "A model of one's own takes other inputs than the workload gives.",
-    "<folder>/mine.onnx does not fit the workload bert: ", "input_ids", "fix: export the model with that signature", status=2,
+    "<folder>/mine.onnx does not fit the workload bert: ", "input_ids", "fix: export the model with that signature",
+    status=2,
 )  # fmt: skip
 def wrong_signature(bench: Bench) -> Run:
     from onnx import TensorProto, helper, save  # noqa: PLC0415  slow to import
