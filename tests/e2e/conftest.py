@@ -24,7 +24,7 @@ class Job:
 
     @property
     def run_id(self) -> str:
-        found = re.search(r"\d{8}T\d{6}Z-bert-[0-9a-f]{4}", self.output)
+        found = re.search(r"\d{8}T\d{6}Z-\w+-[0-9a-f]{4}", self.output)
         assert found, self.output[-3000:]
         return found.group()
 
