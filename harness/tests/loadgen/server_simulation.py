@@ -23,6 +23,7 @@ class Queue(Protocol):
     def __len__(self) -> int: ...
     def add(self, queries: Iterable[Query]) -> None: ...
     def take(self, now: int, idle: int = 0) -> list[Query]: ...
+    def learn(self, width: int, size: int, ns: int) -> None: ...
 
 
 def known(cost: Callable[[int, int], float], widths: Sequence[int], most: int) -> Costs:
@@ -61,6 +62,7 @@ def late(
         batch = queue.take(now, sum(other <= now for other, _ in free))
         end = now + int(cost(max(query.width for query in batch), len(batch)) * factors[len(latencies)])
         latencies += [end - query.arrived for query in batch]
+        queue.learn(max(query.width for query in batch), len(batch), end - now)
         heapq.heappush(free, (end, instance))
     measured = np.array(latencies)
     return float((measured > bound).mean()), int(measured.max())

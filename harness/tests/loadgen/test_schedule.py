@@ -91,7 +91,7 @@ def _pointer(place: int) -> Any:
 
 
 def layout(instances: int = 2, threads: int = 1, most: int = 8, *, free: bool = False) -> Layout:
-    return Layout(instances, threads, most, 1 << 30, None, free)
+    return Layout(instances, threads, most, 1 << 30, free=free)
 
 
 def run(plan: Scheduler, queries: list[list[int]], pause: float = 0.0) -> list[tuple[int, int]]:

@@ -36,6 +36,7 @@ class Costs:
 
     Attributes:
         batches: Whether any call of several samples takes less than the same samples alone.
+        deviation: Mean share by which calls of the run differ from what was said.
     """
 
     def __init__(self, timed: Iterable[Timed], most: int) -> None:
@@ -61,6 +62,7 @@ class Costs:
         self._table: list[list[float]] = table.tolist()
         self._last = len(self._table) - 1
         self._drift = 1.0
+        self.deviation = 0.08
         self.batches = bool((table[:, 2:] < 0.97 * table[:, 1:2] * np.arange(2, most + 1)).any())
 
     def of(self, width: int, size: int) -> float:
@@ -70,6 +72,7 @@ class Costs:
 
     def learn(self, width: int, size: int, ns: int) -> None:
         """A call of the run took so long."""
-        ratio = self._drift * ns / max(1.0, self.of(width, size))
         low, high = _DRIFT
-        self._drift += _LEARNING * (min(high, max(low, ratio)) - self._drift)
+        ratio = min(high, max(low, ns / max(1.0, self.of(width, size))))
+        self.deviation += _LEARNING * (abs(ratio - 1) - self.deviation)
+        self._drift = min(high, max(low, self._drift * (1 + _LEARNING * (ratio - 1))))

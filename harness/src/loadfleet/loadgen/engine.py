@@ -148,8 +148,15 @@ class Engine:
         if layout.width is not None or layout.multiple == 1:
             return layout.width
         longest = int(self.dataset.lengths[indices].max())
-        wide = min(-(-longest // layout.multiple) * layout.multiple, self._longest)
+        wide = self.padded(longest)
         return wide if wide > longest else None
+
+    def padded(self, length: int) -> int:
+        """Width of a call whose longest sample has this cost."""
+        layout = self.layout
+        if layout.width is not None or layout.multiple == 1:
+            return layout.width or length
+        return max(length, min(-(-length // layout.multiple) * layout.multiple, self._longest))
 
     def answer(self, session: Session, ids: Sequence[int], indices: Indices) -> int:
         """Compute a batch and hand all its responses to LoadGen in one call; returns the clock (ns) after it."""

@@ -218,7 +218,7 @@ class Server(_Pooled):
         return time.perf_counter_ns() - before
 
     def _width(self, index: int) -> int:
-        return self.engine.layout.width or int(self.engine.dataset.lengths[index])
+        return self.engine.padded(int(self.engine.dataset.lengths[index]))
 
     def _rate(self, session: Session, seconds: float) -> float:
         """Times calls of some widths alone, then with more and more samples where that saves time."""
@@ -239,9 +239,20 @@ class Server(_Pooled):
                 if last[width] > _PAYS * 2 * before:
                     del last[width]
             size *= 2
+        if layout.multiple > 1:
+            self._meet_widths(session, end)
         widths = sorted(alone)
         lengths = self.engine.dataset.lengths if layout.width is None else np.array([layout.width])
         return 1e9 / float(np.interp(lengths, widths, [alone[width] for width in widths]).mean())
+
+    def _meet_widths(self, session: Session, end: float) -> None:
+        """A call of each width while there is time: backends with few widths prepare something for each."""
+        lengths = self.engine.dataset.lengths
+        _, samples = np.unique(-(-lengths // self.engine.layout.multiple), return_index=True)
+        for sample in samples[::-1]:
+            if time.perf_counter() > end:
+                break
+            self.engine.compute(session, np.array([sample], np.int64))
 
     def _call(self, session: Session, width: int, index: int, size: int) -> int:
         """Nanoseconds of a call with so many copies of a sample, the shorter of two; noted."""
@@ -253,8 +264,8 @@ class Server(_Pooled):
 
     def _prepare(self) -> None:
         layout = self.engine.layout
-        self._costs = Costs(self._timed, layout.batch_samples)
-        self._waiting = Waiting(self._costs, self._bound, layout.batch_samples, layout.batch_cost)
+        costs = Costs(self._timed, layout.batch_samples)
+        self._waiting = Waiting(costs, self._bound, layout.batch_samples, layout.batch_cost)
 
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         now = time.perf_counter_ns()
@@ -277,7 +288,7 @@ class Server(_Pooled):
         begin = time.perf_counter_ns()
         now = self.engine.answer(session, [query.id for query in batch], np.array([query.sample for query in batch]))
         with self._condition:
-            self._costs.learn(max(query.width for query in batch), len(batch), now - begin)
+            self._waiting.learn(max(query.width for query in batch), len(batch), now - begin)
             for query in batch:
                 self.latencies.add(now - query.arrived)
             self.engine.progress.answered += len(batch)

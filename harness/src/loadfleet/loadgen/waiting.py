@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from loadfleet.loadgen.costs import Costs
 
 _LOOK = 4  # companions are looked for among so many times the largest batch
+_DEVIATIONS = 1.5  # how much longer than usual a batch may take and still be in time
 _GAIN = 0.97  # a companion joins when it costs at most this much of a call of its own
 
 
@@ -70,11 +71,17 @@ class Waiting:
         # Nobody waits behind them now, but somebody will: a large batch would keep the instance for too long.
         return self._with_companions(late.popleft(), late, now, now + self._bound // 2, idle)
 
+    def learn(self, width: int, size: int, ns: int) -> None:
+        """A batch took so long."""
+        self._costs.learn(width, size, ns)
+
     def _with_companions(self, first: Query, queue: deque[Query], now: int, end: int, idle: int) -> list[Query]:
         batch, spare = [first], len(queue) - idle
         if spare <= 0 or self._most == 1 or not self._costs.batches:
             return batch
         width, cost = first.width, self._costs.of(first.width, 1)
+        # A batch that took all the time its oldest query has left would make it late half the time.
+        margin = 1 + _DEVIATIONS * self._costs.deviation
         seen = list(islice(queue, _LOOK * self._most))
         left = []
         for query in seen:
@@ -82,7 +89,7 @@ class Waiting:
             grown = self._costs.of(wider, size) if size <= self._most else float("inf")
             if (
                 len(batch) <= spare
-                and now + grown <= end
+                and now + margin * grown <= end
                 and wider * size <= self._most_cost
                 and grown - cost <= _GAIN * self._costs.of(query.width, 1)
             ):
