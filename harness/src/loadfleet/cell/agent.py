@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,9 +20,11 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from loadfleet import backends, files, hidden
+from loadfleet import backends, choosing, files, hidden
 from loadfleet.cell import plan, process, replay, spec
-from loadfleet.errors import InputError, InterruptedRunError, NotReadyError
+from loadfleet.choosing import record as choice
+from loadfleet.choosing import trial
+from loadfleet.errors import InputError, InterruptedRunError, LoadfleetError, NotReadyError
 from loadfleet.loadgen import run as loadgen
 from loadfleet.results import failure
 from loadfleet.tuning import found
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 LEASE_S = 900.0
 _GRACE_S = 10.0
 _LOOK_S = 0.5
+_ATTEMPT_S = 600.0  # of a trial
 _START_S = 30.0
 FINAL = ("finished", "stopped", "interrupted", "refused")
 _STOPPED = "stopped by request; start again to continue"
@@ -57,9 +61,10 @@ def start(run_dir: Path, secrets: Mapping[str, str] | None = None) -> dict[str, 
     if pid := working(run_dir):
         _touch(run_dir / "lease")
         return {"run_id": run["run_id"], "pid": pid, "adopted": True, "phase": status.get("phase", "starting")}
-    cells = plan.make(run)
+    settled = (choice.settled(run, run_dir) or choosing.first(run)) if choosing.wanted(run) else run
+    cells = plan.make(settled)
     planned = run_dir / "plan.json"
-    if planned.exists():
+    if planned.exists() and not files.read_json(planned).get("undecided"):
         before = files.read_json(planned)["cells"]
         if plan.without_found(before) != cells:
             raise InputError(
@@ -79,7 +84,8 @@ def start(run_dir: Path, secrets: Mapping[str, str] | None = None) -> dict[str, 
     for name, device in sorted({(cell["backend"]["name"], cell["backend"]["device"]) for cell in cells}):
         backends.load(name).check_device(device)
     loadgen.module()
-    files.write_json(planned, {"schema_version": 1, "run_id": run["run_id"], "cells": cells})
+    undecided = {"undecided": True} if choosing.wanted(settled) else {}
+    files.write_json(planned, {"schema_version": 1, "run_id": run["run_id"], **undecided, "cells": cells})
     if run.get("system"):
         files.write_json(run_dir / "system.json", run["system"])
     _touch(run_dir / "lease")
@@ -206,6 +212,8 @@ class Agent:
             return NotReadyError.exit_code
         self._status("running", None, "")
         self._journal("agent_started", pid=os.getpid())
+        if (code := self._choose()) is not None:
+            return code
         for cell, entry in zip(self._plan, self._cells, strict=True):
             if entry["state"] == "done":
                 continue
@@ -225,6 +233,63 @@ class Agent:
         self._journal("agent_finished", phase=phase, exit_code=code)
         self._status(phase, code, message)
         return code
+
+    def _choose(self) -> int | None:
+        """Where a trial is to choose: try what could run, and plan the cells with the choice.
+
+        Returns:
+            The run's exit code when it ends here: nothing runs or keeps the accuracy, or the agent is to stop.
+        """
+        if not files.read_json(self._dir / "plan.json").get("undecided"):
+            return None
+        shutil.rmtree(self._dir / "trial", ignore_errors=True)  # of an interrupted trial
+        try:
+            found = trial.run(self._run, self._dir, self._attempt)
+            self._plan = plan.with_found(plan.make(choice.applied(self._run, found)))
+        except InterruptedRunError:
+            return self.finish("stopped", InterruptedRunError.exit_code, _STOPPED)
+        except LoadfleetError as error:
+            return self._without_choice(error)
+        value = {"schema_version": 1, "run_id": self._run["run_id"], "cells": self._plan}
+        files.write_json(self._dir / "plan.json", value)
+        self._cells = [self._entry(cell) for cell in self._plan]
+        self._journal("chosen", **found["chosen"])
+        self._status("running", None, "")
+        return None
+
+    def _attempt(self, words: str, command: list[str], folder: Path, cell: Mapping[str, Any]) -> int:
+        """A process of a trial; its output is in stdout.log of the folder."""
+        if self._stopping:
+            raise InterruptedRunError(_STOPPED)
+        self._status("running", None, f"choosing what runs the model: {words}")
+        asked = cell.get("command", {})
+        lock = [self._lock.fileno()] if self._lock else []
+        with (folder / "stdout.log").open("wb") as log:
+            child = subprocess.Popen(
+                [*asked.get("prefix", []), *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,
+                env={**os.environ, **asked.get("environment", {}), **self._secrets}, start_new_session=True,
+                pass_fds=lock,
+            )  # fmt: skip
+        deadline = time.monotonic() + _ATTEMPT_S
+        while child.poll() is None:
+            if self._stopping or time.monotonic() > deadline:
+                process.end_group(child.pid, _GRACE_S)
+                child.wait()
+                if self._stopping:
+                    raise InterruptedRunError(_STOPPED)
+            time.sleep(0.05)
+        hidden.blot_file(folder / "stdout.log", self._hidden)
+        return child.returncode
+
+    def _without_choice(self, error: LoadfleetError) -> int:
+        """The run ends: its first cell says why."""
+        folder = self._dir / self._plan[0]["cell"]
+        folder.mkdir(parents=True, exist_ok=True)
+        kind, message, fix = failure.of_error(error, "")
+        files.write_json(folder / "error.json", {"schema_version": 1, "class": kind, "error": message, "fix": fix})
+        self._cells = [self._entry(cell) for cell in self._plan]
+        self._cells[0].update(state="failed", exit_code=error.exit_code)
+        return self.finish("finished", error.exit_code, message)
 
     def _acquire(self) -> bool:
         """Take this host for the run. The lock is inherited by the cell, so it holds as long as either lives."""

@@ -181,7 +181,7 @@ def _of_model(run: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
                 if mode not in (*compliance.MODES, FIND)
                 else {}
             ),
-            **{key: run[key] for key in ("gate", "platform") if run.get(key)},
+            **{key: run[key] for key in ("gate", "platform", "tried") if run.get(key)},
         }
         for scenario in scenarios
         for mode in modes

@@ -196,7 +196,7 @@ def _result(
     return {
         "schema_version": 1,
         **{key: cell[key] for key in SAME},
-        **{key: cell[key] for key in ("gate", "platform", "found") if key in cell},
+        **{key: cell[key] for key in ("gate", "platform", "found", "tried") if key in cell},
         "model": {"name": cell["model"]["name"], "digest": cell["model"]["digest"], **cell["model"]["facts"]},
         "dataset": {key: cell["dataset"][key] for key in ("name", "digest", "samples")},
         "backend": {

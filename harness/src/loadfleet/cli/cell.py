@@ -38,3 +38,21 @@ def run(cell_file: Path) -> None:
             runner.explain(folder, error)
         raise
     sys.exit(status)
+
+
+@command.command("try", hidden=True)
+@click.argument("cell_file", type=click.Path(path_type=Path))
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Seconds to look at its speed.")
+@click.option("--accuracy", type=click.IntRange(min=1), help="Samples to judge its answers by.")
+def attempt(cell_file: Path, rate: float | None, accuracy: int | None) -> None:
+    """One attempt of a trial; rate.json or accuracy.json beside CELL_FILE receives what was found."""
+    from loadfleet import files  # noqa: PLC0415
+    from loadfleet.cell import spec  # noqa: PLC0415
+    from loadfleet.choosing import measure  # noqa: PLC0415
+
+    cell = spec.read(cell_file, "cell")
+    folder = cell_file.resolve().parent
+    if rate is not None:
+        files.write_json(folder / "rate.json", measure.rate(cell, rate))
+    if accuracy is not None:
+        files.write_json(folder / "accuracy.json", measure.accuracy(cell, accuracy))
