@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,9 @@ import pytest
 from loadfleet.cell import plan, runner, spec
 from loadfleet.errors import InputError, LoadfleetError, NotReadyError
 from toy import ToyDataset
+
+if TYPE_CHECKING:
+    from loadfleet.store import Store
 
 
 def test_cells_come_scenario_by_scenario_in_the_order_of_modes(run_file: dict[str, Any]) -> None:
@@ -131,3 +134,19 @@ def test_how_the_host_was_tuned_goes_into_every_cell(run_file: dict[str, Any]) -
     tuned = {"profile": "fast", "values": {"swappiness": "1"}, "applied": ["swappiness"]}
     assert [cell["platform"] for cell in plan.make(run_file | {"platform": tuned})] == [tuned, tuned]
     assert "platform" not in plan.make(run_file | {"platform": None})[0]
+
+
+def test_several_models_come_one_after_the_other(run_file: dict[str, Any], store: Store) -> None:
+    text = overlay("models/toy-square.yml").read_text()
+    overlay("models/toy-other.yml").write_text(text.replace("name: toy-square", "name: toy-other"))
+    store.ensure("model", "toy-other")
+    cells = plan.make(run_file | {"models": ["toy-other", "toy-square"], "start_at": 1e10})
+    assert [(cell["cell"], cell["model"]["name"]) for cell in cells] == [
+        ("toy-other/Offline/accuracy", "toy-other"),
+        ("toy-other/Offline/performance", "toy-other"),
+        ("toy-square/Offline/accuracy", "toy-square"),
+        ("toy-square/Offline/performance", "toy-square"),
+    ]
+    assert [cell.get("start_at") for cell in cells] == [1e10, None, None, None]
+    with pytest.raises(InputError, match="benchmark_models is toy-other and benchmark_model is toy-square"):
+        plan.make(run_file | {"models": ["toy-other"], "model": "toy-square"})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -8,7 +9,7 @@ from click.testing import CliRunner
 from result_builder import RUN_ID, TEST_REASON, result, run_folder, write_host
 
 from loadfleet.cli.results import command
-from loadfleet.results import RunResults
+from loadfleet.results import RunResults, model
 from loadfleet.results.judge import verdict
 
 if TYPE_CHECKING:
@@ -205,3 +206,23 @@ def test_one_result_says_how_its_host_was_tuned(tmp_path: Path) -> None:
     run = run_folder(tmp_path, result(platform=platform))
     shown = CliRunner().invoke(command, ["show", str(run / "localhost/bert/Offline/performance")])
     assert "Platform:    fast (swappiness 1; not set: governor)" in shown.output, shown.output
+
+
+def test_models_of_one_run_are_rows_of_one_table(tmp_path: Path) -> None:
+    cells = [
+        result(cell=f"{name}/Offline/performance", model={"name": name}, metric={"value": value})
+        for name, value in (("lite0", 50.0), ("lite1", 30.0))
+    ]
+    run = run_folder(tmp_path, *cells)
+    shown = CliRunner().invoke(command, ["summary", str(run)]).output
+    assert re.search(r"^Host +Model +Scenario", shown, re.MULTILINE)
+    assert re.search(r"lite0 +Offline +performance +50\.00 Samples/s", shown)
+    assert re.search(r"lite1 +Offline +performance +30\.00 Samples/s", shown)
+    plain = run_folder(tmp_path, result(), run_id="20260102T030405Z-bert-0001")
+    assert "Model" not in CliRunner().invoke(command, ["summary", str(plain)]).output
+
+
+def test_a_cell_is_named_by_its_workload_or_its_model() -> None:
+    assert model.problems(result(cell="lite0/Offline/performance", model={"name": "lite0"})) == []
+    (problem,) = model.problems(result(cell="lite1/Offline/performance", model={"name": "lite0"}))
+    assert problem == "cell: 'lite1/Offline/performance' is not 'bert/Offline/performance'"

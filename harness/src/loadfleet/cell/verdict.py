@@ -62,6 +62,7 @@ def judge(
         reasons.append(_test_words(cell, rules, detail))
     if "unofficial" in cell:
         reasons.append(cell["unofficial"])
+    reasons += _too_small(cell, rules)
     unmet = detail.unmet()
     if detail.validity == "INVALID":
         (reasons if test and unmet and set(unmet) <= set(MINIMUMS) else bad).extend(detail.reasons())
@@ -107,6 +108,8 @@ def judge(
 def _test_words(cell: Mapping[str, Any], rules: Round, detail: DetailLog) -> str:
     if cell["mode"] == "accuracy":
         used = detail.values.get("effective_accuracy_sample_count")
+        if used == cell["dataset"]["samples"]:
+            return f"execution is {cell['execution']}"
         return (
             f"execution is {cell['execution']}: {used:,} samples were judged, "
             f"the round asks for all {cell['dataset']['samples']:,}"
@@ -116,6 +119,16 @@ def _test_words(cell: Mapping[str, Any], rules: Round, detail: DetailLog) -> str
         f"execution is {cell['execution']}: LoadGen's minimum duration was {seconds:g} s, "
         f"the round asks for {rules.min_duration_ms / 1e3:g} s"
     )
+
+
+def _too_small(cell: Mapping[str, Any], rules: Round) -> list[str]:
+    """A smaller data set than the round's, which its checkers refuse in every division."""
+    official = cell["model"]["facts"].get("official_name")
+    wanted = rules.model(official).samples_for(cell["scenario"]) if official else 0
+    if not wanted or cell["dataset"]["samples"] >= wanted:
+        return []
+    used = cell["dataset"]
+    return [f"the data set {used['name']} has {used['samples']:,} samples, the round's has {wanted:,}"]
 
 
 def _accuracy(cell: Mapping[str, Any], rules: Round, accuracy: Accuracy) -> dict[str, Any]:

@@ -308,9 +308,10 @@ def problems(value: object) -> list[str]:
     ]
     if found or not isinstance(value, dict):
         return found
-    cell = f"{value['workload']}/{value['scenario']}/{value['mode']}"
-    if value["cell"] != cell:
-        found.append(f"cell: {value['cell']!r} is not {cell!r}")
+    # The model's name where a run has several.
+    names = [f"{first}/{value['scenario']}/{value['mode']}" for first in (value["workload"], value["model"]["name"])]
+    if value["cell"] not in names:
+        found.append(f"cell: {value['cell']!r} is not {names[0]!r}")
     if value["validity"]["execution"] != value["execution"]:
         found.append(f"validity.execution: {value['validity']['execution']!r} is not {value['execution']!r}")
     accuracy = value["accuracy"]
@@ -365,6 +366,16 @@ class CellOutcome:
     result: Result | None = None
     note: str = ""
     failure: Failure | None = None
+
+    @property
+    def label(self) -> str:
+        """The workload's name; the model's in a run of several models."""
+        return _part(self.cell, 0)
+
+    @property
+    def of_model(self) -> list[str]:
+        """The model's name, where a run has several; else nothing."""
+        return [self.label] if self.result and self.label != self.result.workload else []
 
     @property
     def scenario(self) -> str:

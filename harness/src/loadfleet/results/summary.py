@@ -135,9 +135,11 @@ def write_text(run: RunResults, *, color: bool | None = None) -> None:
     facts = [str(data[key]) for key in ("workload", "round") if data[key]]
     facts += [f"execution {data['execution']}"] if data["execution"] else []
     lines = [f"Run {data['run_id']}" + (f" ({', '.join(facts)})" if facts else ""), ""]
-    rows = [row(outcome, cell) for cell, outcome in zip(data["cells"], run.cells, strict=True)]
+    models = several_models(run)
+    rows = [row(outcome, cell, models=models) for cell, outcome in zip(data["cells"], run.cells, strict=True)]
     styles = [_STYLES[cell["outcome"]] if cell["outcome"] != "good" else {} for cell in data["cells"]]
-    lines += table(HEADINGS, rows, width=columns(), row_styles=styles, merge=(1, 2))
+    merge = (2, 3) if models else (1, 2)
+    lines += table(headings(models=models), rows, width=columns(), row_styles=styles, merge=merge)
     lines += ["", *(f"[{index}] {reason}" for index, reason in enumerate(data["reasons"], 1))]
     lines += [f"Versions: {data['versions']}"] if data["versions"] else []
     for failure in all_of(run):
@@ -160,15 +162,23 @@ def columns() -> int:
     return max(shutil.get_terminal_size((_LOG_WIDTH, 24)).columns, _LEAST_WIDTH)
 
 
-HEADINGS = ("Host", "Scenario", "Mode", "Result", "LoadGen", "Accuracy", "Submittable")
+def several_models(run: RunResults) -> bool:
+    """Whether cells of several models have to be told apart."""
+    return len({cell.label for cell in run.cells}) > 1
 
 
-def row(outcome: CellOutcome, cell: dict[str, Any]) -> tuple[str, ...]:
-    """The texts of a cell under `HEADINGS`; `cell` is its entry of `summarise`."""
+def headings(*, models: bool) -> tuple[str, ...]:
+    """Of the table; with a column for the model where a run has several."""
+    return ("Host", *(["Model"] if models else []), "Scenario", "Mode", "Result", "LoadGen", "Accuracy", "Submittable")
+
+
+def row(outcome: CellOutcome, cell: dict[str, Any], *, models: bool) -> tuple[str, ...]:
+    """The texts of a cell under `headings`; `cell` is its entry of `summarise`."""
     numbers = "".join(f"[{number}]" for number in cell["reason_numbers"])
     result = outcome.result
     return (
         cell["host"],
+        *([outcome.label] if models else []),
         cell["scenario"],
         f"{cell['mode']} {result.compliance.verdict}" if result and result.compliance else cell["mode"],
         words.metric(result.metric) if result else "-",

@@ -30,7 +30,7 @@ def _cell(run: RunResults, cell: CellOutcome) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
         "host": cell.host,
-        "workload": cell.cell.partition("/")[0],
+        "workload": cell.result.workload if cell.result else cell.label,
         "scenario": cell.scenario,
         "mode": cell.mode,
         "state": cell.state,

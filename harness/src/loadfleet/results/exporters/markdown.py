@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from loadfleet.results.summary import HEADINGS, row, summarise
+from loadfleet.results.summary import headings, row, several_models, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,10 @@ def export(run: RunResults) -> str:
     data = summarise(run)
     facts = ", ".join(str(data[key]) for key in ("workload", "round", "execution") if data[key])
     lines = [f"**{_text(run.run_id)}**{f' ({_text(facts)})' if facts else ''}: {_text(data['verdict'])}", ""]
-    lines += [_line(HEADINGS), "|" + "|".join(" ---: " if name in _RIGHT else " --- " for name in HEADINGS) + "|"]
-    lines += [_line(row(cell, entry)) for cell, entry in zip(run.cells, data["cells"], strict=True)]
+    models = several_models(run)
+    names = headings(models=models)
+    lines += [_line(names), "|" + "|".join(" ---: " if name in _RIGHT else " --- " for name in names) + "|"]
+    lines += [_line(row(cell, entry, models=models)) for cell, entry in zip(run.cells, data["cells"], strict=True)]
     if data["reasons"]:
         lines += ["", *(f"{number}. {_text(reason)}" for number, reason in enumerate(data["reasons"], 1))]
     return "\n".join(lines) + "\n"

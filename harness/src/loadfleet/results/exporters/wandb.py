@@ -86,7 +86,9 @@ def _send(server: _Server, entity: str, project: str, run: RunResults, result: R
 
 def _name(result: Result) -> str:
     """The same name for the same result: sent again, it replaces itself."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{result.run_id}-{result.host}-{result.scenario}-{result.mode}")
+    label = result.cell.partition("/")[0]
+    model = "" if label == result.workload else f"-{label}"
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{result.run_id}-{result.host}-{result.cell.partition('/')[2]}{model}")
 
 
 def _tags(result: Result) -> list[str]:

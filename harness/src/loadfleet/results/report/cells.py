@@ -58,7 +58,7 @@ def section(
         points: Of a line over time.
     """
     result = cell.result
-    names = [cell.scenario, cell.mode, cell.host, *([run_id] if run_id else [])]
+    names = [*cell.of_model, cell.scenario, cell.mode, cell.host, *([run_id] if run_id else [])]
     common: dict[str, Any] = {
         "anchor": anchor,
         "title": ", ".join(names),

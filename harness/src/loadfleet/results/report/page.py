@@ -17,7 +17,7 @@ from loadfleet.files import write_text as write_file
 from loadfleet.results import words
 from loadfleet.results.history.ours import own as own_results
 from loadfleet.results.report import cells, charts, published, sweep, telemetry, throughput
-from loadfleet.results.summary import HEADINGS, row, summarise
+from loadfleet.results.summary import headings, row, several_models, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,6 +111,7 @@ def render(runs: Sequence[RunResults], page: Path, others: Sequence[PublishedRes
 def _content(runs: Sequence[RunResults], page: Path, others: Sequence[PublishedResult]) -> dict[str, Any]:
     summaries = [summarise(run) for run in runs]
     several = len(runs) > 1
+    models = any(several_models(run) for run in runs)
     rows: list[Row] = []
     sections: list[cells.Section] = []
     reasons = list(dict.fromkeys(reason for data in summaries for reason in data["reasons"]))
@@ -122,11 +123,11 @@ def _content(runs: Sequence[RunResults], page: Path, others: Sequence[PublishedR
             anchor = f"cell-{len(rows)}"
             known = [reasons.index(data["reasons"][number - 1]) + 1 for number in entry["reason_numbers"]]
             entry["reason_numbers"] = known
-            texts = ((run.run_id,) if several else ()) + row(cell, entry)
+            texts = ((run.run_id,) if several else ()) + row(cell, entry, models=models)
             result = cell.result
             value = result.metric.value if result and result.metric else None
             accuracy = result.accuracy.value if result and result.accuracy else None
-            sort = (*((None,) if several else ()), None, None, None, value, None, accuracy, None)
+            sort = (*((None,) * (several + models)), None, None, None, value, None, accuracy, None)
             rows.append(Row(texts, sort, entry["outcome"], anchor))
             sections.append(cells.section(anchor, cell, entry, reasons, run.run_id if several else "", points))
     results = [section.result for section in sections if section.result]
@@ -136,7 +137,7 @@ def _content(runs: Sequence[RunResults], page: Path, others: Sequence[PublishedR
         "subtitle": _subtitle(runs, summaries, others),
         "summaries": summaries,
         "several": several,
-        "headings": (("Run",) if several else ()) + HEADINGS,
+        "headings": (("Run",) if several else ()) + headings(models=models),
         "rows": rows,
         "cards": _cards(sections, several),
         "machine": _machine(runs[0].hosts[0]) if len(runs) == len(runs[0].hosts if runs else ()) == 1 else None,
@@ -246,7 +247,7 @@ def _card(section: cells.Section, sections: Sequence[cells.Section]) -> Card | N
         )
     return Card(
         section.anchor,
-        f"{result.scenario}, {result.host}",
+        ", ".join([*section.cell.of_model, result.scenario, result.host]),
         words.number(result.metric.value),
         result.metric.unit,
         "good" if valid else "bad",
@@ -321,7 +322,11 @@ def _again(run: RunResults) -> str:
         "benchmark_scenarios": list(dict.fromkeys(result.scenario for result in run.results)),
         "benchmark_modes": list(dict.fromkeys(result.mode for result in run.results if result.mode != "find")),
         "benchmark_execution": first.execution,
-        "benchmark_model": first.model.name,
+        **(
+            {"benchmark_models": list(dict.fromkeys(result.model.name for result in run.results))}
+            if several_models(run)
+            else {"benchmark_model": first.model.name}
+        ),
         "benchmark_backend": first.backend.name,
         "benchmark_device": first.backend.device,
     }
