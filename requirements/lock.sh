@@ -8,7 +8,7 @@ for layer in harness loadgen; do
   compile "$layer.in" --constraints ../requirements.lock --output-file "../roles/$layer/files/requirements.lock"
 done
 compile report.in --constraints ../requirements.lock --output-file ../roles/harness/files/report.lock
-for backend in onnxruntime openvino; do
+for backend in onnxruntime openvino auto; do
   compile "$backend.in" --constraints ../requirements.lock --output-file "../roles/backend/files/$backend.lock"
 done
 compile resolver.in --output-file ../roles/python_venv/files/resolver.lock
