@@ -162,6 +162,7 @@ def write(pictures: Iterator[tuple[Image.Image, list[Found]]], output: Path) -> 
         ENTRY.format(name="composites-800", title="The same, prepared", licence="GPL-2.0-only AND CC-BY-SA-4.0")
         + f"""\
 samples: {len(images)}
+prepared: {{of: composites, preprocessing: boxes-of-23-classes}}
 artifact:
   build:
     entry_point: loadfleet.workloads.object_detection.pictures:build
