@@ -33,6 +33,14 @@ $(STAMP): requirements.lock harness/pyproject.toml
 bert: setup ## Run the BERT benchmark here, from preparation to a checked submission
 	$(BIN)/ansible-playbook playbooks/bert.yml -i inventory $(ARGS)
 
+.PHONY: resnet50
+resnet50: setup ## Run the image classification benchmark here, the same way
+	$(BIN)/ansible-playbook playbooks/resnet50.yml -i inventory $(ARGS)
+
+.PHONY: mobilenets
+mobilenets: setup ## Run three models of image classification here, in one table
+	$(BIN)/ansible-playbook playbooks/mobilenets.yml -i inventory $(ARGS)
+
 .PHONY: retinanet
 retinanet: setup ## Run the object detection benchmark here, the same way
 	$(BIN)/ansible-playbook playbooks/retinanet.yml -i inventory $(ARGS)
