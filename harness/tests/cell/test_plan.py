@@ -55,6 +55,18 @@ def test_a_batch_may_be_bound_by_its_cost(run_file: dict[str, Any]) -> None:
     assert (runner.layout(cell, dataset).batch_samples, runner.layout(cell, dataset).batch_cost) == (2, 90)
 
 
+@pytest.mark.parametrize(("backend", "expected"), [("onnxruntime", (4, 1)), ("openvino", (2, 2))])
+def test_a_large_model_gets_fewer_instances_unless_they_share_it(
+    run_file: dict[str, Any], monkeypatch: pytest.MonkeyPatch, backend: str, expected: tuple[int, int]
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3})
+    monkeypatch.setattr(runner, "session_bytes", lambda _: 3 << 30)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=64 << 30))
+    [cell] = plan.make(run_file | {"modes": ["performance"], "backend": backend, "instances": None, "threads": None})
+    arranged = runner.layout(cell, ToyDataset(np.zeros(40, np.float32)))
+    assert (arranged.instances, arranged.threads) == expected
+
+
 def test_a_model_is_judged_by_its_accuracy_on_the_data_set_that_is_used(run_file: dict[str, Any]) -> None:
     assert plan.make(run_file)[0]["model"]["accuracy"] == {"right": 100.0}
     path = overlay("datasets/toy-numbers.yml")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from loadfleet import backends, files, workloads
+from loadfleet import backends, catalogue, files, workloads
 from loadfleet.backends import ModelFile, Options
 from loadfleet.catalogue import rounds
 from loadfleet.cell import estimates, verdict
@@ -316,11 +316,17 @@ def layout(cell: Mapping[str, Any], dataset: Dataset) -> Layout:
         model_bytes = session_bytes(cell)
         room = min(_SESSIONS_BYTES, psutil.virtual_memory().available // 2)
         threads = 1
-        while threads < cores and cores // threads * model_bytes > room:
+        while not _shares(cell) and threads < cores and cores // threads * model_bytes > room:
             threads *= 2
     cost = batch_cost or (batch_samples * int(dataset.lengths.max()) if asked["batch_size"] else usual["cost"])
     free = not (asked["threads"] or asked["instances"])
     return Layout(asked["instances"] or max(1, cores // threads), threads, batch_samples, cost, width, multiple, free)
+
+
+def _shares(cell: Mapping[str, Any]) -> bool:
+    """Whether instances of one thread have one copy of the model in common."""
+    backend = cell["backend"]
+    return backend["device"] == "cpu" and bool(catalogue.get("backend", backend["name"]).data.get("shares_model"))
 
 
 def session_bytes(cell: Mapping[str, Any]) -> int:
