@@ -37,7 +37,7 @@ SHARED = (
 # How alike a name must be to be offered.
 ALIKE = 0.75
 # Of so many names not all are listed, but some.
-MANY, SOME = 20, 8
+MANY, SOME = 20, 4
 # Values may be given as the files that they are the names of.
 SUFFIXES = (".yml", ".lock")
 
@@ -98,7 +98,7 @@ def _listed(value: str, known: Sequence[str]) -> str:
     """The names, or of many those that are most alike."""
     if len(known) <= MANY:
         return ", ".join(known)
-    some = difflib.get_close_matches(value, known, n=SOME, cutoff=0.3) or known[:SOME]
+    some = difflib.get_close_matches(value, known, n=SOME, cutoff=0.5) or known[:SOME]
     return "%s ... (`loadfleet catalogue list` shows all %d)" % (", ".join(some), len(known))
 
 

@@ -128,6 +128,9 @@ def test_values_and_run_ids() -> None:
     assert found == (
         "benchmark_model is bert-lage, which does not exist; fix: did you mean bert-large? use one of bert-large, other"
     )
+    many = {"variable": "benchmark_model", "given": ["bert-lage"], "known": ["bert-large", *map(str, range(30))]}
+    (found,) = _preflight.wrong([many])
+    assert found.endswith("use one of bert-large ... (`loadfleet catalogue list` shows all 31)")
     assert _preflight.run_id("") == _preflight.run_id("20261122T003500Z-bert-3f9a") == []
     assert "tuesday" in _preflight.run_id("tuesday")[0]
 
