@@ -12,3 +12,5 @@ for backend in onnxruntime openvino auto; do
   compile "$backend.in" --constraints ../requirements.lock --output-file "../roles/backend/files/$backend.lock"
 done
 compile resolver.in --output-file ../roles/python_venv/files/resolver.lock
+# The CPU build of PyTorch is not on PyPI: set UV_TORCH_BACKEND=cpu, or UV_FIND_LINKS to a folder that has the wheel.
+compile pytorch.in --constraints ../requirements.lock --output-file ../roles/backend/files/pytorch.lock

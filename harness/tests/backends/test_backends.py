@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,13 +29,63 @@ def model(tmp_path: Path) -> ModelFile:
     return ModelFile(path, {"left": "a", "right": "b"}, {"difference": "c"})
 
 
-# Everything that runs ONNX models: adding a backend to the catalogue adds it here.
-REAL = [entry.name for entry in catalogue.entries("backend") if "onnx" in entry.data["formats"]]
+def _installed(name: str) -> bool:
+    try:
+        backends.load(name)
+    except NotReadyError:
+        return False
+    return True
+
+
+# Everything that computes and is installed here: adding a backend to the catalogue adds it here.
+REAL = [entry.name for entry in catalogue.entries("backend") if entry.data["requirements"] and _installed(entry.name)]
+COMPUTED = [(name, precision) for name in REAL for precision in backends.load(name).precisions()]
+# Those that keep what they made of a model.
+KEEPING = [name for name in REAL if "onnx" in catalogue.get("backend", name).data["formats"]]
+SUBTRACTION = """
+from torch import nn
+
+class Subtraction(nn.Module):
+    def forward(self, a, b):
+        return {"c": a - b}
+
+def load(path):
+    from loadfleet.errors import InputError
+    if not path.read_bytes().startswith(b"minus"):
+        raise InputError("these are no weights")
+    return Subtraction()
+"""
+
+
+@pytest.fixture
+def models(model: ModelFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, ModelFile]:
+    """The same subtraction for every backend."""
+    (tmp_path / "subtraction.py").write_text(SUBTRACTION)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "subtraction", raising=False)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"minus")
+    formats = {"onnx": model, "safetensors": replace(model, path=weights, module="subtraction:load")}
+    return {name: formats[catalogue.get("backend", name).data["formats"][0]] for name in REAL}
+
+
+def test_both_backends_of_the_shipped_environment_are_here() -> None:
+    assert {"onnxruntime", "openvino"} <= set(REAL)
+
+
+@pytest.mark.parametrize(("name", "precision"), COMPUTED)
+def test_every_precision_computes_as_precisely_as_it_says(
+    name: str, precision: str, models: dict[str, ModelFile]
+) -> None:
+    session = backends.load(name).load(models[name], Options(threads=1, precision=precision))
+    left = np.random.default_rng(1).normal(size=(3, 50)).astype(np.float32)
+    error = float(np.abs(session.run({"left": left, "right": np.zeros_like(left)})["difference"] - left).max())
+    assert error <= {"fp32": 0, "bf16": 2**-8}[precision] * float(np.abs(left).max())
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_names_are_the_canonical_ones(name: str, model: ModelFile) -> None:
-    session = backends.load(name).load(model, Options(threads=1))
+def test_names_are_the_canonical_ones(name: str, models: dict[str, ModelFile]) -> None:
+    session = backends.load(name).load(models[name], Options(threads=1))
     out = session.run({"right": np.ones((2, 3), np.float32), "left": np.full((2, 3), 5, np.float32)})
     assert set(out) == {"difference"}
     assert (out["difference"] == 4).all()
@@ -61,8 +113,8 @@ def test_null_answers_in_the_shapes_that_the_workload_declares(model: ModelFile)
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_shapes_may_change_from_call_to_call(name: str, model: ModelFile) -> None:
-    session = backends.load(name).load(model, Options(threads=1))
+def test_shapes_may_change_from_call_to_call(name: str, models: dict[str, ModelFile]) -> None:
+    session = backends.load(name).load(models[name], Options(threads=1))
     for shape in ((1, 1), (4, 7), (2, 3), (4, 7)):
         left = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
         kept = session.run({"left": left, "right": left / 2})["difference"]
@@ -71,8 +123,8 @@ def test_shapes_may_change_from_call_to_call(name: str, model: ModelFile) -> Non
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_fp32_is_fp32(name: str, model: ModelFile) -> None:
-    session = backends.load(name).load(model, Options(threads=1))
+def test_fp32_is_fp32(name: str, models: dict[str, ModelFile]) -> None:
+    session = backends.load(name).load(models[name], Options(threads=1))
     left = np.full((2, 3), 1 + 2**-20, np.float32)  # what bf16 would round to 1
     assert (session.run({"left": left, "right": np.zeros_like(left)})["difference"] == left).all()
 
@@ -94,9 +146,9 @@ def test_versions_name_what_can_change_a_number(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_a_wrong_signature_names_both(name: str, model: ModelFile) -> None:
+def test_a_wrong_signature_names_both(name: str, models: dict[str, ModelFile]) -> None:
     with pytest.raises(InputError, match=r"inputs \['a', 'b'\].*says \['a', 'x'\]"):
-        backends.load(name).load(ModelFile(model.path, {"left": "a", "right": "x"}, {}), Options())
+        backends.load(name).load(replace(models[name], inputs={"left": "a", "right": "x"}, outputs={}), Options())
 
 
 def test_a_device_this_build_cannot_use(model: ModelFile) -> None:
@@ -107,14 +159,13 @@ def test_a_device_this_build_cannot_use(model: ModelFile) -> None:
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_a_file_that_is_no_model(name: str, tmp_path: Path) -> None:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(b"\0" * 100)
+def test_a_file_that_is_no_model(name: str, models: dict[str, ModelFile]) -> None:
+    models[name].path.write_bytes(b"\0" * 100)
     with pytest.raises(InputError, match="cannot load"):
-        backends.load(name).load(ModelFile(path), Options())
+        backends.load(name).load(models[name], Options())
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", KEEPING)
 def test_what_was_compiled_is_kept_and_used(name: str, model: ModelFile, tmp_path: Path) -> None:
     backend, options = backends.load(name), Options(cache=tmp_path / "compiled")
     inputs = {"left": np.full((2, 3), 5, np.float32), "right": np.ones((2, 3), np.float32)}
@@ -126,7 +177,7 @@ def test_what_was_compiled_is_kept_and_used(name: str, model: ModelFile, tmp_pat
     assert {path: path.stat().st_mtime_ns for path in kept} == {path: seen.st_mtime_ns for path, seen in kept.items()}
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", KEEPING)
 def test_what_was_kept_and_is_damaged_is_made_again(name: str, model: ModelFile, tmp_path: Path) -> None:
     backend, options = backends.load(name), Options(cache=tmp_path / "compiled")
     backend.load(model, options)
@@ -138,7 +189,7 @@ def test_what_was_kept_and_is_damaged_is_made_again(name: str, model: ModelFile,
     assert (backend.load(model, options).run(inputs)["difference"] == 4).all()
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", KEEPING)
 def test_another_model_of_the_same_place_is_not_taken_for_it(name: str, model: ModelFile, tmp_path: Path) -> None:
     backend, options = backends.load(name), Options(cache=tmp_path / "compiled")
     backend.load(model, options)
@@ -149,7 +200,7 @@ def test_another_model_of_the_same_place_is_not_taken_for_it(name: str, model: M
     assert (backend.load(model, options).run(inputs)["difference"] == 6).all()
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", KEEPING)
 def test_a_store_that_cannot_be_written_is_done_without(name: str, model: ModelFile, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     session = backends.load(name).load(model, Options(cache=tmp_path / "file"))
