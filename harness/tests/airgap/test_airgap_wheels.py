@@ -59,7 +59,7 @@ def test_a_python_is_named_by_its_version() -> None:
 
 
 def test_an_unknown_backend_is_refused() -> None:
-    with pytest.raises(InputError, match="use one of: onnxruntime"):
+    with pytest.raises(InputError, match="use one of: auto, onnxruntime"):
         wheels.locks(ROOT, "tensorrt")
 
 
