@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loadfleet.cli import echo_json
-from loadfleet.cli.cache import DEFAULT_STORE
+from loadfleet.cli._entries import DEFAULT_STORE
 from loadfleet.cli.table import size
 from loadfleet.store import Store
 

@@ -1,0 +1,91 @@
+"""What the commands about a store share: its option, and entries by words and in words."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from loadfleet import catalogue
+from loadfleet.errors import InputError
+from loadfleet.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from loadfleet.store import StoreEntry
+
+DEFAULT_STORE = "~/.cache/loadfleet"
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def store_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option `--store`."""
+
+    @click.option(
+        "--store",
+        "store_path",
+        envvar="LOADFLEET_STORE",
+        default=DEFAULT_STORE,
+        show_default=True,
+        show_envvar=True,
+        help="Folder of the store.",
+    )
+    @functools.wraps(function)
+    def wrapper(*args: Any, **options: Any) -> None:
+        function(*args, **options)
+
+    return wrapper
+
+
+def select(store: Store, tags: tuple[str, ...]) -> list[StoreEntry]:
+    """Entries that every tag fits, by what the catalogue says of them, or by kind and name alone."""
+    return [entry for entry in store.entries() if catalogue.matches(listed(entry) or _bare(entry), tags)]
+
+
+def listed(entry: StoreEntry) -> catalogue.Entry | None:
+    """What the catalogue says of an entry."""
+    try:
+        return catalogue.get(entry.kind, entry.name, _imported(entry))
+    except InputError:  # removed from the catalogue since, or of an overlay that is not set now
+        return None
+
+
+def _imported(entry: StoreEntry) -> Path:
+    """Where the entry's store keeps what was imported into it."""
+    return Store(entry.path.parents[2]).catalogue
+
+
+def _bare(entry: StoreEntry) -> catalogue.Entry:
+    return catalogue.Entry(entry.kind, entry.name, {}, entry.path)
+
+
+def state_of(entry: StoreEntry) -> str:
+    """`current`; `old` when the catalogue now wants another digest; `unlisted` without it; `touched` to be verified."""
+    if not entry.untouched():
+        return "touched"
+    if listed(entry) is None:
+        return "unlisted"
+    from loadfleet.store.recipe import resolve  # noqa: PLC0415
+
+    return "current" if f"sha256:{resolve(entry.kind, entry.name, _imported(entry)).digest}" == entry.digest else "old"
+
+
+def facts(entry: StoreEntry) -> dict[str, Any]:
+    """What an entry is, for JSON."""
+    return {
+        "kind": entry.kind,
+        "name": entry.name,
+        "path": str(entry.path),
+        "digest": entry.digest,
+        "size": entry.size,
+        "source": entry.source,
+        "files": [record.name for record in entry.files],
+    }
+
+
+def say(line: str) -> None:
+    """Tell people what is going on."""
+    click.echo(line, err=True)
