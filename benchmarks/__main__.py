@@ -74,7 +74,7 @@ def _arguments() -> argparse.ArgumentParser:
         "--output", type=Path, default=ROOT / "results" / "bench", help="folder (default: results/bench)"
     )
     parser.add_argument("--store", default=os.environ.get("LOADFLEET_STORE", "~/.cache/loadfleet"), help="store_path")
-    parser.add_argument("--samples", type=int, default=800, help="samples of an Offline run (default: %(default)s)")
+    parser.add_argument("--samples", type=int, default=600, help="samples of an Offline run (default: %(default)s)")
     parser.add_argument("--docs", action="store_true", help="renew the figures of docs/performance.md with the result")
     return parser
 

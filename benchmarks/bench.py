@@ -96,13 +96,14 @@ class Bench:
     """
 
     def __init__(
-        self, store: Path, scratch: Path, left: Callable[[], float], reference: Path | None = None, samples: int = 800
+        self, store: Path, scratch: Path, left: Callable[[], float], reference: Path | None = None, samples: int = 600
     ) -> None:
         self.store = Store(store.expanduser())
         self.scratch = scratch
         self.left = left
         self.reference = reference
         self.samples = samples
+        self._pythons: dict[str, tuple[str, str]] = {}
         self._issued: dict[tuple[str, str, int], list[int]] = {}
 
     def issued(self, cell: Cell) -> list[int]:
@@ -148,15 +149,23 @@ class Bench:
         Raises:
             UnavailableError: Neither has it.
         """
-        places = [sys.executable, str(self.store.path / "venvs" / backend / "bin" / "python")]
+        if backend not in self._pythons:
+            self._pythons[backend] = self._with(backend)
+        place, words = self._pythons[backend]
+        if not place:
+            raise UnavailableError(words)
+        return place
+
+    def _with(self, backend: str) -> tuple[str, str]:
+        """The interpreter; without one an empty name and why."""
         words = ""
-        for place in places:
+        for place in (sys.executable, str(self.store.path / "venvs" / backend / "bin" / "python")):
             if Path(place).exists():
                 ended = self._run([place, "-c", f"from loadfleet import backends; backends.load({backend!r})"])
                 if ended.status == 0:
-                    return place
+                    return place, ""
                 words = words or ended.last_words()
-        raise UnavailableError(f"the backend {backend} is not installed: {words}")
+        return "", f"the backend {backend} is not installed: {words}"
 
     def run(self, cell: Cell, python: str = sys.executable) -> CellRun:
         """Run a cell as a host does.
@@ -210,7 +219,6 @@ class Bench:
         variables = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(map(str, python_path)),
-            "PYTHONDONTWRITEBYTECODE": "",
             **(environment or {}),
         }
         with (

@@ -41,24 +41,28 @@ class Configuration:
 def configurations() -> list[Configuration]:
     """What the catalogue has for the embedded model and what is made of it; the plainest first."""
     default = catalogue.get("workload", WORKLOAD).data["default_model"]
-    models = [catalogue.get("model", default)]
-    models += [
-        entry for entry in catalogue.entries("model") if (entry.data.get("derived") or {}).get("from") == default
+    models = [
+        entry
+        for entry in catalogue.entries("model")
+        if entry.name == default or entry.data.get("derived", {}).get("from") == default
     ]
-    found = []
-    for backend in catalogue.entries("backend"):
-        for model in models:
-            if model.data["format"] not in backend.data["formats"]:
-                continue
-            if backend.name not in model.data.get("backends", [backend.name]):
-                continue
-            quantised = model.name != default
-            for precision in backend.data["precisions"]:
-                if quantised and precision != "fp32":
-                    continue
-                name = model.name.removeprefix(f"{default}-") if quantised else precision
-                found.append(Configuration(backend.name, model.name, precision, f"{backend.name} {name}"))
+    found = [
+        Configuration(backend.name, model.name, precision, _label(backend.name, default, model, precision))
+        for backend in catalogue.entries("backend")
+        for model in models
+        if model.data["format"] in backend.data["formats"]
+        and backend.name in model.data.get("backends", [backend.name])
+        for precision in backend.data["precisions"]
+    ]
     return sorted(found, key=lambda each: (each.model != default, each.precision != "fp32", each.label))
+
+
+def _label(backend: str, default: str, model: catalogue.Entry, precision: str) -> str:
+    """`openvino bf16`; `openvino int8-static` where the model itself is quantised, ` + bf16` for what is left of it."""
+    if model.data["precision"] == "fp32":
+        return f"{backend} {precision}"
+    rest = "" if precision == "fp32" else f" + {precision}"
+    return f"{backend} {model.name.removeprefix(f'{default}-')}{rest}"
 
 
 def readings(bench: Bench, number: int) -> Iterator[Reading]:

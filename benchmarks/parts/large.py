@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from loadfleet.workloads.bert.model import Architecture
 
 SIZES = (24, 1024, 16, 4096, 512, 30522, 1e-12)  # layers, hidden, heads, feed-forward, positions, vocabulary, epsilon
-SAMPLES, REFERENCE_SAMPLES = 48, 8
+SAMPLES, REFERENCE_SAMPLES = 40, 8
 _SEED = 24
 
 

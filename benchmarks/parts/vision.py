@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from benchmarks.bench import Bench
 
 WORKLOAD, MODEL = "resnet50", "efficientnet-lite0"
-SAMPLES = 600
+SAMPLES = 400
 
 
 def readings(bench: Bench, number: int) -> Iterator[Reading]:
