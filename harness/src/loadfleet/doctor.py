@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from loadfleet import __version__, catalogue
+from loadfleet import __version__, catalogue, choosing
 from loadfleet.errors import InputError, LoadfleetError
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def asked(store: Path, workload: str, model: str, dataset: str, backend: str, de
     entry = catalogue.get("workload", workload)
     of = catalogue.model_of(entry, model)
     names = {"model": of.name, "dataset": catalogue.dataset_of(entry, of, dataset).name}
+    if backend == choosing.AUTO:
+        backend = choosing.stand_in(device)
     devices = catalogue.get("backend", backend).data["devices"]
     if device not in devices:
         raise InputError(f"the backend {backend} has no device {device!r}", fix=f"use one of: {', '.join(devices)}")

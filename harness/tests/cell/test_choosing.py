@@ -210,6 +210,12 @@ def test_a_run_that_nothing_can_run_ends_with_the_reason(make_run: Callable[...,
     assert "onnxruntime cannot load" in status["cells"][0]["reasons"][0]
 
 
+def test_questions_before_a_trial_are_asked_of_a_candidate() -> None:
+    assert catalogue.get("backend", choosing.stand_in()).data["candidate"]
+    with pytest.raises(InputError, match="no backend that auto tries has the device 'tpu'"):
+        choosing.stand_in("tpu")
+
+
 def test_candidates_are_marked_in_the_catalogue() -> None:
     assert {entry.name for entry in catalogue.entries("backend") if entry.data.get("candidate")} >= {
         "onnxruntime", "openvino",

@@ -6,6 +6,6 @@ remembers.
 
 from __future__ import annotations
 
-from loadfleet.choosing.candidates import Candidate, candidates, first, open_choice, wanted
+from loadfleet.choosing.candidates import AUTO, Candidate, candidates, first, open_choice, stand_in, wanted
 
-__all__ = ["Candidate", "candidates", "first", "open_choice", "wanted"]
+__all__ = ["AUTO", "Candidate", "candidates", "first", "open_choice", "stand_in", "wanted"]

@@ -77,6 +77,18 @@ def candidates(run: Mapping[str, Any]) -> list[Candidate]:
     return found
 
 
+def stand_in(device: str = "cpu") -> str:
+    """A backend that a trial could choose, for questions that all candidates answer alike.
+
+    Raises:
+        InputError: None has the device.
+    """
+    for entry in catalogue.entries("backend"):
+        if entry.data.get("candidate") and device in entry.data["devices"]:
+            return entry.name
+    raise InputError(f"no backend that auto tries has the device {device!r}", fix="change benchmark_device")
+
+
 def first(run: Mapping[str, Any]) -> dict[str, Any]:
     """The run file as its first candidate would run it, still open: what else is wrong shows before a trial.
 
