@@ -161,9 +161,9 @@ def of(found: Mapping[str, Any]) -> Intent:
     request.setdefault("round", run.get("round") or rounds.newest(workload.data))
     rules = rounds.load(str(request["round"]))
     model = _model(found, run, workload)
-    name = str(run.get("backend") or "onnxruntime")
+    wanted = str(run.get("backend") or "onnxruntime")
     # What a trial will choose is one of the candidates: as good as any for what is asked here.
-    backend = catalogue.get("backend", choosing.stand_in() if name == choosing.AUTO else name)
+    backend = catalogue.get("backend", choosing.stand_in() if wanted == choosing.AUTO else wanted)
     scenarios = _list(run.get("scenarios")) or list(workload.data["scenarios"][:1])
     description: dict[str, Any] = {}
     for name in _DESCRIPTION:
@@ -177,7 +177,7 @@ def of(found: Mapping[str, Any]) -> Intent:
         scenarios=tuple(_known("benchmark_scenarios", scenarios, workload.data["scenarios"])),
         modes=tuple(_modes(_list(run.get("modes")) or list(_MODES), rules, model["official_name"])),
         execution=_known("benchmark_execution", [str(run.get("execution") or "test")], ["test", "valid"])[0],
-        backend=name,
+        backend=wanted,
         systems=tuple(str(host) for host in hosts if host),
         network=bool(backend.data.get("network")),
         description=description,
