@@ -45,6 +45,11 @@ mobilenets: setup ## Run three models of image classification here, in one table
 retinanet: setup ## Run the object detection benchmark here, the same way
 	$(BIN)/ansible-playbook playbooks/retinanet.yml -i inventory $(ARGS)
 
+.PHONY: onnx
+onnx: setup ## Measure any ONNX model: make onnx MODEL=FILE
+	@[ -n "$(MODEL)" ] || { echo "make: which model? for example: make onnx MODEL=/data/model.onnx" >&2; exit 2; }
+	$(BIN)/ansible-playbook playbooks/onnx.yml -i inventory -e "benchmark_model_path='$(abspath $(MODEL))'" $(ARGS)
+
 .PHONY: test
 test: setup ## Run all tests, the main job included
 	@if [ -n "$(CHROMIUM)" ]; then \
