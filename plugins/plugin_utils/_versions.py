@@ -127,7 +127,14 @@ def _resolve(package: str, wanted: str, lock: str, constraints: Sequence[str], f
         # A lock file that is there is what uv prefers to stay with.
         shutil.copyfile(lock, answer)
         options, environment = _sources()
-        command = [*_uv(), "pip", "compile", "--quiet", "--no-config", "--universal", "--python-version", PYTHON]
+        command = [*_uv(), "pip", "compile", "--quiet", "--no-config"]
+        # The wheels that a site without a network has are those for its own Python.
+        here = "--no-index" in options
+        command += (
+            ["--python-version", "%d.%d" % sys.version_info[:2]]
+            if here
+            else ["--universal", "--python-version", PYTHON]
+        )
         command += ["--generate-hashes", "--no-annotate", "--no-header", "--only-binary", ":all:", *options]
         for one in constraints:
             command += ["--constraints", os.path.expanduser(one)]
@@ -140,7 +147,7 @@ def _resolve(package: str, wanted: str, lock: str, constraints: Sequence[str], f
         with open(answer, encoding="utf-8") as stream:
             text = stream.read()
         with open(answer, "w", encoding="utf-8") as stream:
-            stream.write("# %s%s, resolved for Python %s and newer.\n%s" % (package, wanted, PYTHON, text))
+            stream.write("# %s%s, resolved on the controller.\n%s" % (package, wanted, text))
         os.replace(answer, path)
 
 

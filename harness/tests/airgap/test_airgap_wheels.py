@@ -112,3 +112,33 @@ def test_a_clone_is_what_is_under_version_control() -> None:
 def test_an_installed_collection_is_no_clone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no clone of Loadfleet"):
         projects.require_clone(tmp_path)
+
+
+def test_another_version_comes_with_what_it_needs_and_goes_with_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, folder = tmp_path / "source", tmp_path / "wheelhouse"
+    for each in (source, folder):
+        each.mkdir()
+    for name, version, needs in (("runtime", "1.0", "helper"), ("helper", "2.5", ""), ("helper", "2.6", "")):
+        with zipfile.ZipFile(source / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+            info, requires = f"{name}-{version}.dist-info", f"Requires-Dist: {needs}\n" if needs else ""
+            text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}"
+            wheel.writestr(f"{info}/METADATA", text)
+            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{info}/RECORD", "")
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(source))
+    own, beside = tmp_path / "runtime.lock", tmp_path / "beside.lock"
+    own.write_text(f"runtime==2.0 {HASH}\n    # via\n    #   -c ../requirements.lock\n    #   -r runtime.in\n")
+    beside.write_text(f"helper==2.5 {HASH}\n")
+    wheels.other(own, "<2", beside, wheels.Target("3.11"), folder)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "helper-2.5-py3-none-any.whl",
+        "runtime-1.0-py3-none-any.whl",
+    ]
+    with pytest.raises(NotReadyError, match=r"pip cannot bring runtime 9 and what it needs: .*runtime==9"):
+        wheels.other(own, "9", beside, wheels.Target("3.11"), folder)
+    with pytest.raises(InputError, match="'nine' is no version and no constraint"):
+        wheels.other(own, "nine", beside, wheels.Target("3.11"), folder)

@@ -45,6 +45,8 @@ class Wanted:
         datasets: Likewise. What an entry is built from comes along.
         backend: Name of a lock file of the role backend.
         targets: Pythons and platforms to bring wheels for.
+        backend_version: Another version than the locked one, or constraints, to have as well; empty for none.
+        loadgen_version: Likewise, of LoadGen.
     """
 
     workload: str = "bert"
@@ -52,6 +54,8 @@ class Wanted:
     datasets: tuple[str, ...] = ()
     backend: str = "onnxruntime"
     targets: tuple[wheels.Target, ...] = ()
+    backend_version: str = ""
+    loadgen_version: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ def create(wanted: Wanted, project: Path, store: Store, output: Path, report: Re
             for target in wanted.targets:
                 report(f"wheels for Python {target.python} {' '.join(target.platforms) or 'on this platform'}")
                 wheels.download(locks, target, wheelhouse)
+                _others(wanted, project, target, wheelhouse)
             wheels.build_harness(project, wheelhouse)
             if strays := projects.strays(project):
                 report(f"not under version control, stays behind: {', '.join(strays[:5])}" + ", …" * (len(strays) > 5))
@@ -129,6 +134,20 @@ def create(wanted: Wanted, project: Path, store: Store, output: Path, report: Re
             fix="free space or permissions there, or name another file with -o",
         ) from error
     return Created(output, manifest, seal, files.sha256(output))
+
+
+def _others(wanted: Wanted, project: Path, target: wheels.Target, wheelhouse: Path) -> None:
+    """Versions other than the locked ones, and what the controller there resolves them with."""
+    roles = project / "roles"
+    asked = {
+        roles / f"backend/files/{wanted.backend}.lock": wanted.backend_version,
+        roles / "loadgen/files/requirements.lock": wanted.loadgen_version,
+    }
+    for lock, version in asked.items():
+        if version:
+            wheels.other(lock, version, roles / "harness/files/requirements.lock", target, wheelhouse)
+    if any(asked.values()):
+        wheels.download([roles / "python_venv/files/resolver.lock"], target, wheelhouse)
 
 
 def _closure(wanted: Wanted) -> list[Recipe]:

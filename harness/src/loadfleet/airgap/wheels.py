@@ -150,6 +150,47 @@ def download(lock_files: Sequence[Path], target: Target, folder: Path) -> None:
             _pip([*command, "--dest", str(folder), "--requirement", requirements.name], what)
 
 
+def other(lock: Path, version: str, beside: Path, target: Target, folder: Path) -> None:
+    """Bring the wheels of another version of the package that a lock file is for, and of what that version needs.
+
+    Args:
+        lock: The lock file; its own version is brought by `download`.
+        version: A version or constraints (PEP 440), as `backend_version` and `loadgen_version` take them.
+        beside: Lock file of what is installed into the same environment: its versions hold.
+        target: The Python that wheels are wanted for.
+        folder: Where to.
+
+    Raises:
+        InputError: It is neither a version nor a constraint.
+        NotReadyError: pip cannot bring one; its last error.
+    """
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415
+
+    try:
+        wanted = SpecifierSet(f"=={version}" if version[:1].isalnum() else version)
+    except InvalidSpecifier:
+        raise InputError(
+            f"{version!r} is no version and no constraint", fix="write it as 1.20.1, or as >=1.20,<1.22"
+        ) from None
+    held = [line.split()[0] for line in pins(beside, target.environment()).values()]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as constraints:
+        constraints.write("".join(f"{line}\n" for line in held))
+        constraints.flush()
+        command = ["download", "--only-binary=:all:", *target.options, "--constraint", constraints.name]
+        package = _own(lock)
+        _pip([*command, "--dest", str(folder), f"{package}{wanted}"], f"{package} {version} and what it needs")
+
+
+def _own(lock: Path) -> str:
+    """The package that a lock file is for: what was asked for directly, and is called like the file if several were."""
+    text = lock.read_text(encoding="utf-8")
+    found = re.findall(r"^([A-Za-z0-9][\w.-]*)==(?:(?!^[A-Za-z0-9]).*\n)*? *#(?: via|  ) -r ", text, re.MULTILINE)
+    alike = [name for name in found if name in lock.stem] or found
+    if not alike:
+        raise InputError(f"{lock} names no package of its own", fix="run `make lock`")
+    return str(alike[0])
+
+
 def _batches(wanted: dict[tuple[str, str], str]) -> Iterable[list[str]]:
     """Requirements in as few lists as hold no package twice: locks may differ in a version, which pip refuses."""
     batches: list[dict[str, str]] = []

@@ -40,6 +40,8 @@ def command() -> None:
 @click.option("--model", "models", multiple=True, help="A model of the catalogue instead of the default; repeatable.")
 @click.option("--dataset", "datasets", multiple=True, help="A data set instead of the default; repeatable.")
 @click.option("--backend", default="onnxruntime", show_default=True, help="Whose wheels to take.")
+@click.option("--backend-version", default="", help="Another version of it as well, as backend_version takes it.")
+@click.option("--loadgen-version", default="", help="Another version of LoadGen as well.")
 @click.option("--python", "pythons", multiple=True, default=[_HERE], show_default=True, help="Python; repeatable.")
 @click.option("--platform", "platforms", multiple=True, help="Tag such as manylinux_2_28_x86_64; repeatable.")
 @click.option("--project", type=click.Path(path_type=Path), help="The clone to take; else the current one.")
@@ -51,6 +53,8 @@ def create(
     models: tuple[str, ...],
     datasets: tuple[str, ...],
     backend: str,
+    backend_version: str,
+    loadgen_version: str,
     pythons: tuple[str, ...],
     platforms: tuple[str, ...],
     project: Path | None,
@@ -64,7 +68,8 @@ def create(
     from loadfleet.airgap.wheels import Target  # noqa: PLC0415
     from loadfleet.fleet.project import find_project  # noqa: PLC0415
 
-    wanted = creating.Wanted(workload, models, datasets, backend, tuple(Target(each, platforms) for each in pythons))
+    targets = tuple(Target(each, platforms) for each in pythons)
+    wanted = creating.Wanted(workload, models, datasets, backend, targets, backend_version, loadgen_version)
     made = creating.create(wanted, (project or find_project()).absolute(), Store(store_path), output, _say)
     facts = {"path": str(made.path), "size": made.path.stat().st_size, "sha256": made.sha256, "seal": made.seal}
     if as_json:
