@@ -82,7 +82,7 @@ def fetched(args: dict[str, Any]) -> str:
     executable, wish = expand(args.get("controller_executable") or "loadfleet"), args["imported"]
     command = [executable, "cache", "import", args["name"], "--json"]
     command += ["--store", expand(args.get("controller_store") or "~/.cache/loadfleet")]
-    for name in ("url", "hf", "sha256", "workload"):
+    for name in ("url", "hf", "sha256", "workload", "preprocessing"):
         command += ["--" + name, str(wish[name])] if wish.get(name) else []
     for name, sizes in sorted((wish.get("shapes") or {}).items()):
         command += ["--shape", "%s=%s" % (name, ",".join(str(size) for size in sizes))]

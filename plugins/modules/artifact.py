@@ -97,6 +97,10 @@ options:
         description: What it shall be run for.
         type: str
         default: onnx
+      preprocessing:
+        description: How data sets are prepared for it, where models of the workload differ in that.
+        type: str
+        default: ""
       shapes:
         description: Whole shapes of inputs by their names, where inputs are made.
         type: dict
@@ -233,7 +237,12 @@ class Artifact:
             return self._without(executable, title)
         command = [executable, "cache", "import", params["name"], "--json", "--ask", "--store", store]
         command += ["--offline"] if params["offline"] else []
-        pairs = [("workload", wish["workload"]), ("sha256", wish["sha256"]), ("quota", params["quota"])]
+        pairs = [
+            ("workload", wish["workload"]),
+            ("sha256", wish["sha256"]),
+            ("preprocessing", wish["preprocessing"]),
+            ("quota", params["quota"]),
+        ]
         pairs += [("samples", str(wish["samples"] or "")), *(("mirror", mirror) for mirror in params["mirrors"])]
         for name, sizes in sorted(wish["shapes"].items()):
             pairs.append(("shape", "%s=%s" % (name, ",".join(str(size) for size in sizes))))
@@ -281,7 +290,7 @@ class Artifact:
 
 def main() -> None:
     brought = {
-        **{name: {"type": "str", "default": ""} for name in ("path", "url", "hf", "sha256")},
+        **{name: {"type": "str", "default": ""} for name in ("path", "url", "hf", "sha256", "preprocessing")},
         "workload": {"type": "str", "default": "onnx"},
         "shapes": {"type": "dict", "default": {}},
         "samples": {"type": "int", "default": 0},

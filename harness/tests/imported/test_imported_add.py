@@ -201,6 +201,38 @@ def test_a_model_for_a_workload_stands_for_what_the_default_does(store: Store, t
     assert data["inputs"]["input_mask"] == "attention_mask"
 
 
+def test_a_model_says_how_its_pictures_are_prepared(store: Store, tmp_path: Path) -> None:
+    nodes = [onnx.helper.make_node("Identity", ["x"], ["scores"])]
+    path = models.save(
+        tmp_path / "m.onnx", nodes, [models.port("x", ["n", 3, 224, 224])], [models.port("scores", ["n", 1000])]
+    )
+    words = "benchmark_model_preprocessing is not set, and data sets of resnet50 are prepared in several ways"
+    with pytest.raises(InputError, match=words) as refused:
+        bring(store, path, workload="resnet50")
+    assert "resnet50-nhwc" in refused.value.fix
+    with pytest.raises(InputError, match="benchmark_model_preprocessing is odd, which no data set of resnet50"):
+        bring(store, path, workload="resnet50", preprocessing="odd")
+    bring(store, path, workload="resnet50", preprocessing="resnet50")
+    data = catalogue.get("model", "mine", store.catalogue).data
+    assert data["preprocessing"] == "resnet50"
+    assert data["shapes"] == {"image": ["n", 3, 224, 224]}
+
+
+def test_sizes_are_compared_with_the_data_before_a_run(store: Store, tmp_path: Path) -> None:
+    """Of a workload whose sizes are those of its data; what is prepared stands for a prepared set."""
+    bring(store, models.classifier(tmp_path / "m.onnx", ["N", 3, 32, 32]))
+    store.ensure("dataset", "mine-inputs")
+    path = store.catalogue / "models/mine.yml"
+    run = {"run_id": "20261122T003500Z-onnx-3f9a", "store_path": str(store.path), "workload": "onnx", "model": "mine"}
+    text = path.read_text()
+    path.write_text(f"{text}shapes: {{pixels: [N, 3, 32, 32]}}\n")
+    assert plan.make(run)
+    path.write_text(f"{text}shapes: {{pixels: [N, 3, 48, 48]}}\n")
+    words = r"the model mine takes pixels \['N', 3, 48, 48\]; the data set mine-inputs gives \[1, 3, 32, 32\]"
+    with pytest.raises(InputError, match=words):
+        plan.make(run)
+
+
 class Hub(http.server.BaseHTTPRequestHandler):
     """Answers as Hugging Face does: a redirect with the digest, then the file."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import imported_models as models
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from loadfleet import catalogue
 from loadfleet.errors import InputError
@@ -60,6 +60,29 @@ def test_every_difference_is_told_with_both_signatures(tmp_path: Path) -> None:
         assert words in text
     with pytest.raises(InputError, match="pixels float32"):
         check(models.classifier(tmp_path / "c.onnx", ["N", 3, 224, 224]))
+
+
+def pictures(path: Path, output: str, kind: int, shape: models.Shape, more: str = "") -> fit.Fit:
+    """A graph from pictures to one output, or to two of the same kind."""
+    nodes = [helper.make_node("Cast", ["x"], [name], to=kind) for name in (output, more) if name]
+    outputs = [models.port(name, shape, kind) for name in (output, more) if name]
+    models.save(path, nodes, [models.port("x", ["n", 3, 224, 224])], outputs)
+    return fit.check("my model", signature.read(path), catalogue.get("workload", "resnet50").data)
+
+
+def test_one_of_several_outputs_is_enough_where_it_can_be_told(tmp_path: Path) -> None:
+    floats, whole = TensorProto.FLOAT, TensorProto.INT64
+    assert pictures(tmp_path / "a.onnx", "logits", floats, ["n", 1000]).outputs == {"scores": "logits"}
+    assert pictures(tmp_path / "b.onnx", "y", floats, ["n", 1001]).outputs == {"scores": "y"}
+    assert pictures(tmp_path / "c.onnx", "label", whole, ["n"]).outputs == {"label": "label"}
+    with pytest.raises(
+        InputError, match=r"its output may be label \(class\) or label_after_background \(class\): rename it"
+    ):
+        pictures(tmp_path / "d.onnx", "class", whole, ["n"])
+    with pytest.raises(InputError, match=r"its output may be scores \(a\) or scores \(b\)"):
+        pictures(tmp_path / "e.onnx", "a", floats, ["n", 1000], "b")
+    with pytest.raises(InputError, match="it has none of the outputs label, label_after_background, scores"):
+        pictures(tmp_path / "f.onnx", "logits", floats, ["n", 10])
 
 
 @pytest.mark.parametrize("workload", [entry for entry in catalogue.entries("workload") if "inputs" in entry.data])

@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loadfleet import catalogue
+from loadfleet import catalogue, workloads
 from loadfleet.catalogue import rounds
 from loadfleet.compliance import tests as compliance
 from loadfleet.errors import InputError, NotReadyError
@@ -121,6 +121,7 @@ def _of_model(run: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
     prefix = _prefix(run.get("run_prefix") or "")
     _room(store.path)
     model_entry, data_entry = _stored(store, model), _stored(store, dataset)
+    _same_sizes(workload, model, dataset, data_entry)
     system = run.get("system") or {"name": socket.gethostname(), "digest": UNKNOWN_SYSTEM}
     cells: list[dict[str, Any]] = [
         {
@@ -213,6 +214,27 @@ def _entries(
     """Model and data set; those that a user imported are known to the store."""
     model = catalogue.model_of(workload, run.get("model"), store.catalogue)
     return model, catalogue.dataset_of(workload, model, run.get("dataset"), store.catalogue)
+
+
+def _same_sizes(
+    workload: catalogue.Entry, model: catalogue.Entry, dataset: catalogue.Entry, stored: StoreEntry
+) -> None:
+    """Refuse a model of the user's own whose inputs have other sizes than the data."""
+    shapes = model.data.get("shapes")
+    if not shapes:
+        return
+    import numpy as np  # noqa: PLC0415  for these models only
+
+    data = workloads.load(workload.name).open(Path(stored.path))
+    width = None if model.data.get("dynamic_shape") else int(data.lengths.max())
+    for name, array in data.batch(np.zeros(1, np.int64), width).items():
+        own, given = shapes.get(name, []), list(array.shape)
+        rest = zip(own[1:], given[1:], strict=False)
+        if own and (len(own) != len(given) or any(isinstance(size, int) and size != other for size, other in rest)):
+            raise InputError(
+                f"the model {model.name} takes {name} {own}; the data set {dataset.name} gives {given}",
+                fix="choose a benchmark_model_preprocessing of that shape, or export the model with these sizes",
+            )
 
 
 def _unofficial(workload: catalogue.Entry) -> dict[str, Any]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     "--shape", "shapes", multiple=True, metavar="INPUT=1,3,224,224", help="Whole shape of an input; repeatable."
 )
 @click.option("--samples", type=click.IntRange(min=1), help="How many inputs to make.  [default: 64, fewer large ones]")
+@click.option("--preprocessing", default="", help="How data sets must be prepared for it, where that differs.")
 @click.option("--mirror", "mirrors", multiple=True, help="Folder or URL that is asked first; may be repeated.")
 @click.option(
     "--quota", default="", envvar="LOADFLEET_STORE_QUOTA", metavar="SIZE", help="Most that the store may take."
@@ -53,6 +54,7 @@ def command(
     sha256: str,
     shapes: tuple[str, ...],
     samples: int | None,
+    preprocessing: str,
     mirrors: tuple[str, ...],
     quota: str,
     store_path: str,
@@ -74,7 +76,9 @@ def command(
         raise InputError("it is not said where the model is", fix="give one of --path, --url and --hf")
     store = Store(store_path, mirrors=mirrors, offline=offline, quota=room.parse(quota))
     place = path.expanduser() if path else None
-    request = Request(name, workload, place, url, hf, sha256, temporary, dict(map(_shape, shapes)), samples)
+    request = Request(
+        name, workload, place, url, hf, sha256, temporary, dict(map(_shape, shapes)), samples, preprocessing
+    )
     done = add(store, request, dry_run=dry_run, ask=ask, report=lambda line: click.echo(line, err=True))
     entry = done.model
     if as_json:

@@ -242,6 +242,10 @@ def _model(request: Request, workload: Mapping[str, Any], seen: Signature, found
     }
     if fits.max_batch is not None:
         entry["max_batch"] = fits.max_batch
+    if "dataset_suffix" not in workload:
+        entry |= _preparation(request, workload)
+        taken = {port.name: list(port.shape) for port in seen.inputs if port.shape is not None}
+        entry["shapes"] = {name: taken[own] for name, own in fits.inputs.items() if own in taken}
     if default := workload.get("default_model"):
         known = catalogue.get("model", default).data
         entry["compared_with"] = default
@@ -264,6 +268,24 @@ def _model(request: Request, workload: Mapping[str, Any], seen: Signature, found
             ]
         },
     }
+
+
+def _preparation(request: Request, workload: Mapping[str, Any]) -> dict[str, str]:
+    """How data sets must be prepared, where models of the workload differ in that."""
+    entries = (each.data for each in catalogue.entries("dataset") if each.data.get("workload") == workload["name"])
+    known = sorted({data["prepared"]["preprocessing"] for data in entries if "prepared" in data})
+    if request.preprocessing in known:
+        return {"preprocessing": request.preprocessing}
+    if not known and not request.preprocessing:
+        return {}
+    if request.preprocessing:
+        what = f"is {request.preprocessing}, which no data set of {workload['name']} is prepared by"
+    else:
+        what = f"is not set, and data sets of {workload['name']} are prepared in several ways"
+    raise InputError(
+        f"benchmark_model_preprocessing {what}",
+        fix=f"set it to one of: {', '.join(known)}" if known else "leave it out",
+    )
 
 
 def _dataset(request: Request, workload: Mapping[str, Any], seen: Signature, name: str) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def check(model: str, signature: Signature, workload: Mapping[str, Any]) -> Fit:
         )
     problems: list[str] = []
     inputs = _named(workload["inputs"], signature.inputs, "input", problems)
-    outputs = _named(workload["outputs"], signature.outputs, "output", problems)
+    outputs = _answers(workload, signature.outputs, problems)
     taken = {port.name for port in inputs.values()}
     problems += [f"nothing is given for the input {port}" for port in signature.inputs if port.name not in taken]
     sizes = workload.get("sizes", {})
@@ -73,6 +73,23 @@ def check(model: str, signature: Signature, workload: Mapping[str, Any]) -> Fit:
     )
 
 
+def _answers(workload: Mapping[str, Any], ports: Sequence[Port], problems: list[str]) -> dict[str, Port]:
+    """All outputs; or the one that a model gives, where the workload takes one of several."""
+    wanted = workload["outputs"]
+    if not workload.get("one_output"):
+        return _named(wanted, ports, "output", problems)
+    for name, facts in wanted.items():
+        port = next((each for each in ports if each.name in [name, *facts.get("aliases", ())]), None)
+        if port is not None:
+            return {name: port}
+    fitting = [(name, each) for name, facts in wanted.items() for each in ports if not _differences(each, facts, {})]
+    if len(fitting) == 1:
+        return dict(fitting)
+    several = f"{' or '.join(f'{name} ({each.name})' for name, each in fitting)}: rename it in the graph"
+    problems.append(f"its output may be {several}" if fitting else f"it has none of the outputs {', '.join(wanted)}")
+    return {}
+
+
 def _named(wanted: Mapping[str, Any], ports: Sequence[Port], what: str, problems: list[str]) -> dict[str, Port]:
     """Canonical name -> port: of the same name, of another name it goes by, or the only one left of its kind."""
     found: dict[str, Port] = {}
@@ -90,10 +107,15 @@ def _named(wanted: Mapping[str, Any], ports: Sequence[Port], what: str, problems
 
 
 def _differences(port: Port, wanted: Mapping[str, Any], sizes: Mapping[str, int]) -> list[str]:
+    """What is wrong with a port; where several shapes will do, compared with the first."""
+    found = [_compared(port, wanted, shape, sizes) for shape in (wanted["shape"], *wanted.get("other_shapes", ()))]
+    return found[0] if all(found) else []
+
+
+def _compared(port: Port, wanted: Mapping[str, Any], shape: Sequence[int | str], sizes: Mapping[str, int]) -> list[str]:
     found = []
     if port.type != wanted["type"]:
         found.append(f"{port.name} is {port.type}, not {wanted['type']}")
-    shape = wanted["shape"]
     if port.shape is None:
         return found
     if len(port.shape) != len(shape):

@@ -26,6 +26,7 @@ class Request:
         temporary: `path` will be gone afterwards: it is no place to take the file from again.
         shapes: Input -> whole shape, for a workload whose inputs are made.
         samples: How many inputs are made; None for the default.
+        preprocessing: How data sets must be prepared for it, where models of the workload differ in that.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Request:
     temporary: bool = False
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     samples: int | None = None
+    preprocessing: str = ""
 
 
 @dataclass(frozen=True)
