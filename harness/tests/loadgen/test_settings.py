@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import types
 from typing import TYPE_CHECKING
 
 import pytest
 
 from loadfleet.catalogue import rounds
 from loadfleet.loadgen.logs import DetailLog
+from loadfleet.loadgen.run import known_samples
 from loadfleet.loadgen.settings import Settings
 
 if TYPE_CHECKING:
@@ -88,3 +90,14 @@ def test_an_invalid_run_is_explained(tmp_path: Path) -> None:
     assert any("at least 662 queries" in reason for reason in detail.reasons())
     assert detail.metric("MultiStream") > 0
     assert detail.latency("MultiStream")["p99"] == pytest.approx(detail.metric("MultiStream"))
+
+
+def test_a_loadgen_that_cannot_judge_a_part_knows_no_more() -> None:
+    values: dict[str, float] = {"accuracy_sample_count_override": 100.0, "target_qps": 5.0}
+    module = types.SimpleNamespace(TestSettings=lambda: types.SimpleNamespace(accuracy_sample_count_override=0))
+    assert known_samples(module, values, 10_833) == 10_833
+    assert "accuracy_sample_count_override" in values
+    old = types.SimpleNamespace(TestSettings=types.SimpleNamespace)
+    assert known_samples(old, values, 10_833) == 100
+    assert values == {"target_qps": 5.0}, "LoadGen 5 is not asked what it does not understand"
+    assert known_samples(old, {"target_qps": 5.0}, 10_833) == 10_833

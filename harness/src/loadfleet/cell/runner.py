@@ -100,7 +100,7 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
         estimate = plan.warm_up(_warm_up_s(cell))
         times["warm_up_s"] = clock.lap()
         values = compliance.requested(before) or _values(cell, estimate, minimum_ms, dataset.count)
-        asked = _settings(cell, rules, values)
+        known, asked = loadgen.known_samples(lg, values, dataset.count), _settings(cell, rules, values)
         audit = _audit_file(folder, cell, asked)
         settings = asked.apply(lg, folder / "user.conf")
         start = Start(cell.get("start_at"), lambda: monitor.phase("running", engine.progress))
@@ -109,8 +109,8 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
             lg,
             settings,
             plan,
-            dataset.count,
-            cell["dataset"]["performance_samples"],
+            known,
+            min(known, cell["dataset"]["performance_samples"]),
             folder,
             on_load=dataset.load,
             start=start.wait,

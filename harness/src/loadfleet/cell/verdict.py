@@ -107,7 +107,8 @@ def judge(
 
 def _test_words(cell: Mapping[str, Any], rules: Round, detail: DetailLog) -> str:
     if cell["mode"] == "accuracy":
-        used = detail.values.get("effective_accuracy_sample_count")
+        # LoadGen before version 6 knows no more samples than it is to judge.
+        used = detail.values.get("effective_accuracy_sample_count") or detail.values.get("qsl_reported_total_count", 0)
         if used == cell["dataset"]["samples"]:
             return f"execution is {cell['execution']}"
         return (

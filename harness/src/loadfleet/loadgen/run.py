@@ -47,6 +47,18 @@ def version() -> str:
     return metadata.version("mlcommons-loadgen")
 
 
+def known_samples(lg: Any, values: dict[str, float], samples: int) -> int:
+    """How many samples LoadGen is told of: all, but where it is to judge a part of them and cannot be told so.
+
+    LoadGen before version 6 does not have `accuracy_sample_count_override`: it is taken out of `values`, and no more
+    samples than that are known.
+    """
+    name = "accuracy_sample_count_override"
+    if name not in values or hasattr(lg.TestSettings(), name):
+        return samples
+    return int(values.pop(name))
+
+
 def run(
     lg: Any,
     settings: Any,
