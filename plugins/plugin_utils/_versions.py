@@ -80,8 +80,8 @@ def main_package(lock: str) -> tuple[str, list[str]]:
     stem = os.path.splitext(os.path.basename(lock))[0]
     alike = [name for name in direct if name == stem] or [name for name in direct if name in stem] or direct
     if len(set(alike)) != 1:
-        words = "cannot be told: %s names %s; fix: leave it out"
-        raise VersionError(words % (lock, ", ".join(sorted(set(alike))) or "no package of its own"))
+        words = "could be of %s, which %s names; fix: name the backend that is meant in benchmark_backend"
+        raise VersionError(words % (" or ".join(sorted(set(alike))) or "no package", lock))
     return alike[0], [match.group("version") for match in pins if match.group("name") == alike[0]]
 
 

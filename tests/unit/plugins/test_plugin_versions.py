@@ -120,12 +120,17 @@ def test_preflight_names_the_variable(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "lock", [*sorted(ROOT.glob("roles/backend/files/*.lock")), ROOT / "roles/loadgen/files/requirements.lock"]
+    "lock", [*sorted(ROOT.glob("roles/backend/files/[!a]*.lock")), ROOT / "roles/loadgen/files/requirements.lock"]
 )
 def test_every_lock_that_takes_a_version_has_one_package_of_its_own(lock: Path) -> None:
     package, versions = _versions.main_package(str(lock))
     assert len(versions) >= 1
     assert package in lock.read_text()
+
+
+def test_a_version_of_several_backends_at_once_means_nothing() -> None:
+    with pytest.raises(_versions.VersionError, match=r"could be of \w+ or \w+, which .*auto.lock names; fix: name the"):
+        _versions.resolved(str(ROOT / "roles/backend/files/auto.lock"), "1.2")
 
 
 def test_other_versions_have_an_environment_of_their_own() -> None:
