@@ -200,8 +200,8 @@ class Bench:
         ]
         folders = list((self.store / "artifacts").glob("*/*"))
         assert len(folders) == len(entries), folders
-        partial = [f"{size:,} bytes of a download" for _, size in store.partial()]
-        return "In the store: " + (", ".join([*entries, *partial]) or "nothing") + "."
+        left = [f"{each.size:,} bytes of a download" for each in store.leftovers()]
+        return "In the store: " + (", ".join([*entries, *left]) or "nothing") + "."
 
     def hidden(self) -> list[Path]:
         """What something unfinished would have left."""

@@ -271,13 +271,13 @@ def test_rm_of_what_nobody_has_used_for_long(store: Store) -> None:
         assert "30d" in error.fix
 
 
-def test_rm_of_interrupted_downloads(store: Store) -> None:
+def test_rm_of_what_was_left(store: Store) -> None:
     (store.path / "downloads").mkdir(parents=True)
     left = store.path / "downloads" / f"{'a' * 64}.part"
     left.write_bytes(b"12345")
-    assert "5 B of interrupted downloads" in run("show").stderr
-    assert f"would remove what is there of a download, 5 B, {left}" in run("rm", "--downloads", "--dry-run").stdout
-    assert json.loads(run("rm", "--downloads", "--yes", "--json").stdout)["freed"] == 5
+    assert "5 B was left by interrupted processes" in run("show").stderr
+    assert f"would remove a part of a download, 5 B, {left}" in run("rm", "--leftovers", "--dry-run").stdout
+    assert json.loads(run("rm", "--leftovers", "--yes", "--json").stdout)["freed"] == 5
     assert not left.exists()
 
 

@@ -175,5 +175,28 @@ def test_partial_downloads_are_counted_and_removed_unless_somebody_downloads(sto
     (store.path / "downloads" / f"{'a' * 64}.origin").write_text("https://x\n1\n")
     assert store.used() == 10
     with exclusive(store.path / "locks" / f"{'b' * 64}.lock", lambda: None):
-        assert [path.name[0] for path, _ in store.drop_partial()] == ["a"]
+        assert [each.path.name[0] for each in store.drop_leftovers()] == ["a"]
     assert [path.name[0] for path in (store.path / "downloads").iterdir()] == ["b"]
+
+
+def test_what_killed_processes_left_is_found_and_removed(three: Callable[..., Store]) -> None:
+    store = three(None)
+    first, second = (store.find("dataset", name) for name in NAMES[:2])
+    assert first is not None
+    assert second is not None
+    staging = first.path.parent / f".{first.path.name}.4242.new"
+    staging.mkdir()
+    (staging / "half.npy").write_bytes(b"1234567")
+    (second.path / "entry.json").unlink()
+    packages = store.path / "downloads" / "packages-xyz"
+    packages.mkdir()
+    assert {each.what: each.path for each in store.leftovers()} == {
+        "an entry that was not finished": staging,
+        "a folder without a description": second.path,
+    }, "packages may be of a process that is at work"
+    then = packages.stat().st_mtime - 90_000
+    os.utime(packages, (then, then))
+    assert sum(each.size for each in store.leftovers()) == 7 + second.size
+    assert len(store.drop_leftovers()) == 3
+    assert store.leftovers() == []
+    assert [entry.name for entry in store.entries()] == ["first"]

@@ -14,9 +14,9 @@ from loadfleet.store import Store, removal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from loadfleet.store import StoreEntry
+    from loadfleet.store.leftovers import Leftover
 
 
 @click.command()
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--older-than", metavar="AGE", help="Only what nobody has used for so long: 30d, 12h or 2w.")
 @click.option("--all", "everything", is_flag=True, help="Needed to remove everything, when no TAGS are given.")
 @click.option("--even-pinned", is_flag=True, help="Also entries that are pinned.")
-@click.option("--downloads", is_flag=True, help="Also what interrupted downloads left.")
+@click.option("--leftovers", is_flag=True, help="Also what interrupted downloads and killed processes left.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @store_option
@@ -36,16 +36,16 @@ def rm(
     *,
     everything: bool,
     even_pinned: bool,
-    downloads: bool,
+    leftovers: bool,
     yes: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Remove the entries that all TAGS fit; pinned ones and those that a run is using are kept."""
-    if not tags and not everything and not downloads and older_than is None:
+    if not tags and not everything and not leftovers and older_than is None:
         raise InputError(
             "nothing named to remove",
-            fix="name tags (see `loadfleet cache show`), or give --older-than, --downloads or --all",
+            fix="name tags (see `loadfleet cache show`), or give --older-than, --leftovers or --all",
         )
     store, use = Store(store_path), {}
     oldest = removal.before(older_than)
@@ -53,46 +53,45 @@ def rm(
         use = store.use()
     chosen = [each for each in select(store, tags) if each.path in use and use[each.path].last < oldest]
     going, kept = removal.split(store, chosen, use, even_pinned=even_pinned)
-    partial = store.partial() if downloads else []
+    left = store.leftovers() if leftovers else []
     if not as_json:
-        _tell(going, kept, partial, "would remove" if dry_run else "remove")
-    if kept and not going and not partial:
+        _tell(going, kept, left, "would remove" if dry_run else "remove")
+    if kept and not going and not left:
         raise InputError(
             f"nothing to remove: {'; '.join(f'{each.kind} {each.name} is {why}' for each, why in kept)}",
             fix="give --even-pinned, or `loadfleet cache unpin` first"
             if any(why == removal.PINNED for _, why in kept)
             else "wait for the run, or stop it",
         )
-    if (going or partial) and not dry_run and not yes:
+    if (going or left) and not dry_run and not yes:
         if as_json:
             raise InputError("--json cannot ask", fix="give --yes")
-        if not _confirmed(f"Remove {len(going)} of {len(store.entries())} entries?"):
+        more = f" and {len(left)} leftovers" if left else ""
+        if not _confirmed(f"Remove {len(going)} of {len(store.entries())} entries{more}?"):
             click.echo("nothing removed")
             return
     if not dry_run:
         for entry in going:
             store.remove(entry)
-        partial = store.drop_partial() if downloads else []
+        left = store.drop_leftovers() if leftovers else []
     if as_json:
         echo_json(
             {
                 "removed": [facts(entry) for entry in going],
                 "kept": [{**facts(entry), "reason": why} for entry, why in kept],
-                "freed": sum(entry.takes for entry in going) + sum(count for _, count in partial),
+                "freed": sum(entry.takes for entry in going) + sum(each.size for each in left),
                 "dry_run": dry_run,
             }
         )
-    elif not going and not partial:
+    elif not going and not left:
         click.echo(f"nothing in {store.path}" + (f" fits {' '.join(tags)}" if tags else " is to be removed"), err=True)
 
 
-def _tell(
-    going: list[StoreEntry], kept: list[tuple[StoreEntry, str]], partial: list[tuple[Path, int]], verb: str
-) -> None:
+def _tell(going: list[StoreEntry], kept: list[tuple[StoreEntry, str]], left: list[Leftover], verb: str) -> None:
     for entry in going:
         click.echo(f"{verb} {entry.kind} {entry.name}, {size(entry.takes)}, {entry.path}")
-    for path, count in partial:
-        click.echo(f"{verb} what is there of a download, {size(count)}, {path}")
+    for each in left:
+        click.echo(f"{verb} {each.what}, {size(each.size)}, {each.path}")
     for entry, why in kept:
         click.echo(f"keep {entry.kind} {entry.name}: {why}")
 

@@ -112,11 +112,11 @@ def show(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
     store = Store(store_path)
     use = store.use()
     found = [entry for entry in select(store, tags) if entry.path in use]
-    left = sum(count for _, count in store.partial())
+    left = sum(each.size for each in store.leftovers())
     takes = sum(entry.takes for entry in found)
     if as_json:
         rows = [{**facts(entry), **_story(store, entry, use[entry.path])} for entry in found]
-        sums = {"size": sum(entry.size for entry in found), "takes": takes, "partial": left, "free": store.free()}
+        sums = {"size": sum(entry.size for entry in found), "takes": takes, "leftovers": left, "free": store.free()}
         echo_json({"store": str(store.path), "entries": rows, **sums})
         return
     if not found:
@@ -126,7 +126,9 @@ def show(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
         click.echo(aligned(header, [_line(store, each, use[each.path]) for each in found]))
         click.echo(f"{size(takes)} in {store.path}, {size(store.free())} free", err=True)
     if left:
-        click.echo(f"{size(left)} of interrupted downloads: `loadfleet cache rm --downloads` removes them", err=True)
+        click.echo(
+            f"{size(left)} was left by interrupted processes: `loadfleet cache rm --leftovers` removes it", err=True
+        )
 
 
 @command.command()

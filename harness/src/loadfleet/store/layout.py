@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from loadfleet.store.recipe import Recipe
 
 
+PACKAGES = "packages-"  # beginning of the names of folders with packages that are being unpacked
+STALE_S = 86400.0  # longer than any download
+
+
 def silent(_message: str) -> None:
     """Report to nobody."""
 

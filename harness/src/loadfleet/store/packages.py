@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from loadfleet import files
 from loadfleet.store import archives, download
 from loadfleet.store.guards import exclusive
+from loadfleet.store.layout import PACKAGES, STALE_S
 from loadfleet.store.part import Part, SourceError
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from loadfleet.store.entry import Report
-
-_PREFIX = "packages-"
-_STALE_S = 86400.0
 
 
 class Packages:
@@ -79,7 +77,7 @@ class Packages:
         if wanted not in self._have:
             if self._folder is None:
                 self._remove_stale()
-                self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=self._downloads)
+                self._folder = tempfile.TemporaryDirectory(prefix=PACKAGES, dir=self._downloads)
             folder = Path(self._folder.name) / wanted
             folder.mkdir(exist_ok=True)
             self._have[wanted] = self._download(source, folder) if "url" in source else _package(source, folder)
@@ -101,8 +99,8 @@ class Packages:
 
     def _remove_stale(self) -> None:
         """Folders of processes that were killed; a day is longer than any download."""
-        for folder in self._downloads.glob(f"{_PREFIX}*"):
-            if time.time() - folder.stat().st_mtime > _STALE_S:
+        for folder in self._downloads.glob(f"{PACKAGES}*"):
+            if time.time() - folder.stat().st_mtime > STALE_S:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

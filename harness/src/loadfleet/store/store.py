@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadfleet.errors import InputError
-from loadfleet.store import adopted, pins, recipe, usage
+from loadfleet.store import adopted, leftovers, pins, recipe, usage
 from loadfleet.store.entry import ENTRY_FILE, Report, StoreEntry
-from loadfleet.store.guards import exclusive, megabytes, words_for_errors
+from loadfleet.store.guards import megabytes, words_for_errors
 from loadfleet.store.layout import Layout, discard, publish, silent
 from loadfleet.store.maker import Maker, Offer
-from loadfleet.store.part import Part
 from loadfleet.store.room import Room, disk_free
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from loadfleet.store.leftovers import Leftover
     from loadfleet.store.recipe import Recipe, WantedFile
 
 
@@ -168,40 +168,34 @@ class Store:
             return self._layout.entries()
 
     def used(self) -> int:
-        """Bytes that entries and partial downloads take here.
+        """Bytes that entries and leftovers take here.
 
         Raises:
             NotReadyError: The store cannot be read.
         """
-        return sum(entry.takes for entry in self.entries()) + sum(size for _, size in self.partial())
+        return sum(entry.takes for entry in self.entries()) + sum(each.size for each in self.leftovers())
 
     def free(self) -> int:
         """Bytes that its disk has free."""
         return disk_free(self.path)
 
-    def partial(self) -> list[tuple[Path, int]]:
-        """What interrupted downloads left, with its bytes; continued when the same file is wanted again.
+    def leftovers(self) -> list[Leftover]:
+        """What interrupted downloads and killed processes left, and what others are working on now.
 
         Raises:
             NotReadyError: The store cannot be read.
         """
         with words_for_errors(self.path):
-            return [(path, path.stat().st_size) for path in sorted(self._layout.downloads.glob("*.part"))]
+            return leftovers.of(self._layout)
 
-    def drop_partial(self) -> list[tuple[Path, int]]:
-        """Remove what interrupted downloads left, but not what a process is downloading now; what was removed.
+    def drop_leftovers(self) -> list[Leftover]:
+        """Remove what interrupted downloads and killed processes left; what was removed.
 
         Raises:
             NotReadyError: The store cannot be written.
         """
-        removed = []
         with words_for_errors(self.path):
-            for path, size in self.partial():
-                with exclusive(self._layout.locks / f"{path.stem}.lock", None) as mine:
-                    if mine:
-                        Part(path, ("sha256", path.stem), None, silent).drop()
-                        removed.append((path, size))
-        return removed
+            return leftovers.drop(self._layout)
 
     def use(self) -> dict[Path, usage.Use]:
         """Who uses each entry, by its folder.
