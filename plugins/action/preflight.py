@@ -47,5 +47,5 @@ def impossible(wanted: dict[str, Any]) -> list[str]:
     try:
         resolved(lock, wanted["version"], [expand(str(path)) for path in wanted.get("constraints") or []])
     except VersionError as error:
-        return ["%s %s %s" % (wanted["variable"], wanted["version"], error)]
+        return ["%s %s %s" % (wanted["variable"], wanted["version"], str(error).replace("NAME", wanted["variable"]))]
     return []

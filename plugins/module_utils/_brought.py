@@ -29,7 +29,10 @@ def problems(wish: Dict[str, Any]) -> List[str]:
     if given and wish.get("model"):
         words = "benchmark_model is %s and benchmark_model_%s is %s; fix: keep one of them"
         found.append(words % (wish["model"], given[0], wish[given[0]]))
-    if not given and not wish.get("model") and not wish.get("default_model"):
+    if given and wish.get("models"):
+        words = "benchmark_models and benchmark_model_%s are both set; fix: keep one of them"
+        found.append(words % given[0])
+    if not given and not wish.get("model") and not wish.get("models") and not wish.get("default_model"):
         fix = "set benchmark_model_path, benchmark_model_url or benchmark_model_hf"
         found.append("the workload %s has no model of its own; fix: %s" % (wish["workload"], fix))
     if given:

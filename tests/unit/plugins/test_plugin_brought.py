@@ -52,6 +52,7 @@ def test_what_is_well_said_has_no_problems() -> None:
         ({}, "the workload onnx has no model of its own; fix: set benchmark_model_path"),
         ({"path": "/m", "hf": "a/b/c", "name": "m"}, "benchmark_model_path and benchmark_model_hf are both set"),
         ({"path": "/m", "name": "m", "model": "x"}, "benchmark_model is x and benchmark_model_path is /m; fix: keep"),
+        ({"path": "/m", "name": "m", "models": ["a", "b"]}, "benchmark_models and benchmark_model_path are both set"),
         ({"path": "/m", "name": "a b"}, "benchmark_model_name is 'a b'; fix: use letters"),
         (
             {"path": "/m", "name": "minilm", "known": ["/c/minilm.yml"]},
