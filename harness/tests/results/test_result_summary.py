@@ -10,7 +10,7 @@ from result_builder import RUN_ID, TEST_REASON, result, run_folder, write_host
 
 from loadfleet.cli.results import command
 from loadfleet.results import RunResults, model
-from loadfleet.results.judge import verdict
+from loadfleet.results.judge import judge, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +52,20 @@ def unjudged() -> dict[str, Any]:
 def test_exit_status_of_a_cell(tmp_path: Path, value: dict[str, Any], status: int) -> None:
     run = run_folder(tmp_path, value)
     assert CliRunner().invoke(command, ["summary", str(run)]).exit_code == status
+
+
+def test_a_speed_below_the_accuracy_target_is_no_result(tmp_path: Path) -> None:
+    slow = result(mode="accuracy", scenario="Server")
+    run = RunResults.load(
+        run_folder(
+            tmp_path, result(), result(mode="accuracy", accuracy={"value": 70.0, "met": False}), result("Server"), slow
+        )
+    )
+    judged = {cell.cell.partition("/")[2]: judge(cell, run) for cell in run.cells}
+    assert (judged["Offline/performance"].outcome, judged["Offline/performance"].short) == ("bad", "inaccurate")
+    assert "70.000 %" in judged["Offline/performance"].reasons[0]
+    assert judged["Server/performance"].outcome == "good"
+    assert verdict(run).text.startswith("2 of 4 cells bad")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def explain(run: RunResults, cell: CellOutcome) -> Failure | None:
     """Why a cell has no good result; None when it has one. What befell its whole host explains a cell without own."""
-    judged = judge(cell)
+    judged = judge(cell, run)
     if judged.outcome == "good":
         return None
     if cell.failure:

@@ -52,8 +52,12 @@ def lowered_minimums_only(result: Result) -> bool:
     )
 
 
-def judge(cell: CellOutcome) -> Judgement:
+def judge(cell: CellOutcome, run: RunResults | None = None) -> Judgement:
     """Judge one cell.
+
+    Args:
+        cell: What is to be judged.
+        run: Its run: a speed whose accuracy is below target there is no good result either.
 
     An unsubmittable result is a good one in execution `test`; an INVALID is forgiven there when only the lowered
     minimums made it. A failed, missing or unreadable cell, an INVALID, an accuracy below target are bad.
@@ -64,6 +68,8 @@ def judge(cell: CellOutcome) -> Judgement:
         return Judgement("unfinished" if unfinished else "bad", cell.state, (cell.note,))
     short = _fault(result)
     reasons = result.validity.reasons
+    if not short and run is not None and (missed := _missed(result, run)):
+        return Judgement("bad", "inaccurate", (missed, *reasons))
     if short:
         return Judgement("bad", short, reasons or (_EXPLANATIONS.get(short, short),))
     if result.validity.submittable:
@@ -107,9 +113,23 @@ def _inaccurate(result: Result) -> str:
     return "incomplete" if incomplete else ""
 
 
+def _missed(result: Result, run: RunResults) -> str:
+    """Why the speed of a cell counts for nothing: the accuracy of the same configuration in the same run."""
+    if result.metric is None:
+        return ""
+    for other in run.results:
+        accuracy = other.accuracy
+        same = (other.host, other.scenario, other.model, other.backend.name) == (
+            result.host, result.scenario, result.model, result.backend.name,
+        )  # fmt: skip
+        if accuracy and same and accuracy.met is False:
+            return f"{accuracy.metric} {words.accuracy(accuracy)}: a speed below the accuracy target is none"
+    return ""
+
+
 def verdict(run: RunResults) -> Verdict:
     """Judge a run: a bad cell (1) outweighs an unfinished one (4), because repeating does not mend it."""
-    judgements = [judge(cell) for cell in run.cells]
+    judgements = [judge(cell, run) for cell in run.cells]
     count = len(judgements)
     bad = sum(judgement.outcome == "bad" for judgement in judgements)
     unfinished = sum(judgement.outcome == "unfinished" for judgement in judgements)

@@ -56,7 +56,7 @@ def suites(
 
 def _cell(run: RunResults, cell: CellOutcome) -> ET.Element:
     """A good cell passes; a bad result is a failure, a cell without one, or an unfinished one, an error."""
-    judged, result = judge(cell), cell.result
+    judged, result = judge(cell, run), cell.result
     case = ET.Element("testcase", classname=clean(cell.host), name=clean(cell.cell))
     case.set("time", f"{(result.time.loadgen_s if result else None) or 0.0:.3f}")
     failure = explain(run, cell)

@@ -62,7 +62,7 @@ def summarise(run: RunResults) -> dict[str, Any]:
 
 
 def _cell(run: RunResults, cell: CellOutcome, reasons: list[str]) -> dict[str, Any]:
-    judgement = judge(cell)
+    judgement = judge(cell, run)
     for reason in judgement.reasons:
         if reason not in reasons:
             reasons.append(reason)

@@ -26,7 +26,7 @@ def export(run: RunResults) -> str:
 
 
 def _cell(run: RunResults, cell: CellOutcome) -> dict[str, Any]:
-    judged = judge(cell)
+    judged = judge(cell, run)
     return {
         "run_id": run.run_id,
         "host": cell.host,
