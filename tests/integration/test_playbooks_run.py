@@ -55,6 +55,19 @@ def test_a_run_prints_progress_and_brings_its_logs_home(site: Site, connection: 
     assert again.recap("localhost")["changed"] == 0
 
 
+def test_a_search_has_cells_of_its_own_and_makes_no_submission(site: Site) -> None:
+    site.variables |= {"benchmark_execution": "find", "benchmark_find_minutes": 2}
+    play = site.with_stub().play("run", benchmark_run_id=RUN_ID)
+    assert play.code == 0, play.text
+    assert re.search(r"^localhost +bert/Offline/find +VALID", play.text, re.MULTILINE)
+    asked = json.loads((site.store / "localhost/runs" / RUN_ID / "run.json").read_text())
+    assert (asked["execution"], asked["modes"], asked["find_minutes"]) == ("find", ["find"], 2)
+    submit = site.play("submit", benchmark_run_id=RUN_ID)
+    assert submit.code == 0, submit.text
+    assert "TABLE localhost: finished, exit 0" in submit.text
+    assert not (site.results / RUN_ID / "submission").exists()
+
+
 def test_a_bad_result_comes_home_and_fails_the_play(site: Site) -> None:
     play = site.with_stub("bad").play("run", benchmark_run_id=RUN_ID)
     assert play.code == 2

@@ -38,9 +38,9 @@ def test_the_edge_is_found() -> None:
         cases.append((abs((outcome.rate or 0.0) / (EDGES[shape] * capacity) - 1), outcome))
     errors = [error for error, _ in cases]
     assert len(errors) == 210 // step
-    assert sum(error <= 0.03 for error in errors) >= 0.88 * len(errors)
+    assert sum(error <= 0.03 for error in errors) >= 0.92 * len(errors)
     assert sum(error <= 0.05 for error in errors) >= 0.98 * len(errors)
-    assert max(errors) <= 0.1
+    assert max(errors) <= 0.07
     assert sum(outcome.confirmed for _, outcome in cases) >= 0.8 * len(cases)
 
 
@@ -120,3 +120,15 @@ def test_probes_that_fail_end_the_search_with_their_reason() -> None:
 def test_a_guess_that_is_none(guess: float) -> None:
     with pytest.raises(InputError, match="above 0"):
         rate.search(lambda *_: Outcome(True), guess)
+
+
+def test_lateness_that_does_not_come_from_queues_is_seen_early() -> None:
+    """A machine that others use: a fifth of the queries is late at any rate, and the median is well below the bound."""
+
+    def probe(settings: Mapping[str, float], _: float) -> Outcome:
+        return Outcome(False, settings["target_qps"], 500, 100, {"p50": 50.0})
+
+    outcome = rate.search(probe, 100, bound_ms=130)
+    assert (outcome.rate, outcome.hopeless) == (None, True)
+    assert len(outcome.probes) <= 5
+    assert "fewer queries do not help" in outcome.reason

@@ -57,6 +57,7 @@ _SESSIONS_BYTES = 8 << 30
 # LoadGen sizes the Offline query by 1.1 x target x duration and calls a run INVALID that ends before the duration:
 # a target somewhat above the estimate costs a longer run, one below it costs the run.
 _OFFLINE_MARGIN = 1.05
+_PROBE_QUERIES = 8  # at least: of a slow system a search wants to see many settings rather than many queries
 _SERVER_SHARE = 0.5  # of the estimated rate: Poisson arrivals need room below the machine's capacity
 _STREAM_SHARE = 0.5  # of the undisturbed latency: LoadGen prepares enough queries only for one below the true one
 
@@ -296,7 +297,8 @@ def _values(cell: Mapping[str, Any], estimate: float, minimum_ms: int, samples: 
             values["accuracy_sample_count_override"] = min(samples, asked["query_count"] or TEST_ACCURACY_SAMPLES)
     elif test:
         values["min_duration"] = minimum_ms
-        values["min_query_count"] = asked["query_count"] or scenario.test_minimum
+        least = _PROBE_QUERIES if "probe" in cell else scenario.test_minimum
+        values["min_query_count"] = asked["query_count"] or least
     return values
 
 

@@ -36,9 +36,12 @@ _ARRIVALS = 5.0  # arrivals are random too: so many times the variance of their 
 _DECADES = 4  # how far off the first guess may be, each way
 _GUESS = 0.35  # half of the prior lies within this factor (e^0.35 = 1.4) of the guess
 _BELOW, _LOWER = 0.35, 0.25  # of the tolerance: how far below the middle to see a rate VALID, and more for each refusal
-_LAST, _LOWEST = {3: 0.5, 2: 0.75, 1: 1.0}, 1.0  # of the tolerance: the last probes when none is near, and the lowest
+_LOWEST = 1.0  # of the tolerance: how far below at most,
+_LAST = {4: 0.5, 3: 0.75, 2: 1.0, 1: 1.3}  # unless the last probes are left and no VALID one is near
+_HALF, _ONCE = 0.012, 0.006  # so much further away counts a rate that was INVALID as often, or seen once
 _NEAR = 0.8  # how likely the edge is within the tolerance of a rate that is worth to be seen again
-_STRIDE = 3.0  # factor of a step while all verdicts are the same
+_STRIDES = (2.0, 4.0)  # factors of the first and of later steps while all verdicts are the same
+_HALVED, _HOPELESS = 2.0, 0.05  # where at so much less of the rate still such a share is late, queues are not why
 _OVERLOADED = 0.95  # completed less than this share of what was asked: the system could not follow
 
 
@@ -84,6 +87,7 @@ class Found:
         late_share: Share of late queries over the VALID probes at `rate`; None when nobody counted.
         probes: All of them, in order.
         reason: Why there is no rate, or why it is not confirmed; empty else.
+        hopeless: No rate can hold, as far as was seen: the search ended early.
     """
 
     rate: float | None
@@ -94,6 +98,7 @@ class Found:
     late_share: float | None
     probes: tuple[Tried, ...]
     reason: str = ""
+    hopeless: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """For `--json` and records, without the probes."""
@@ -244,26 +249,27 @@ def _next(edge: Edge, tried: list[Tried], effort: Effort) -> float:
     left = effort.probes - len(tried)
     best = _best(edge, tried)
     middle = edge.quantile(0.5)
-    if edge.spread() > (1.5 if left > 6 else 3) * effort.tolerance and left > 3:
+    near = best is not None and edge.within(best, effort.tolerance) >= _NEAR
+    if edge.spread() > (1.5 if left > 6 else 3) * effort.tolerance and left > (3 if near else 4):
         return _rounded(_stepped(middle, tried))
-    if best and not _confirmed(tried, best) and edge.within(best, effort.tolerance) >= _NEAR:
+    if best and near and not _confirmed(tried, best) and all(_verdicts(tried, best)):
         return best
     # A little below the middle, where the verdict is no coin's toss; lower after each INVALID, and when few are left.
     refused = sum(_refused_near(one, middle, effort) for one in tried[-3:])
-    near = best is not None and edge.within(best, effort.tolerance) >= _NEAR
-    below = _BELOW + _LOWER * refused
-    if left <= 3 and not near:
-        below = max(below, _LAST[left])
-    return _rounded(middle * (1 - effort.tolerance * min(below, _LOWEST)))
+    below = min(_BELOW + _LOWER * refused, _LOWEST)
+    if not near:
+        below = max(below, _LAST.get(left, 0.0))
+    return _rounded(middle * (1 - effort.tolerance * below))
 
 
 def _stepped(middle: float, tried: list[Tried]) -> float:
-    """After several verdicts that are all the same and far from the edge, a step of some size at least."""
+    """While verdicts are all the same and far from the edge, a step of some size at least."""
     last, rate = tried[-1].outcome, tried[-1].settings[SETTING]
     far = last.late == 0 or (last.late is not None and last.late > _SATURATED * last.queries)
-    if not far or len(tried) < 2 or len({one.outcome.valid for one in tried}) > 1:
+    if not far or len({one.outcome.valid for one in tried}) > 1:
         return middle
-    return max(middle, rate * _STRIDE) if last.valid else min(middle, rate / _STRIDE)
+    stride = _STRIDES[min(len(tried), len(_STRIDES)) - 1]
+    return max(middle, rate * stride) if last.valid else min(middle, rate / stride)
 
 
 def _refused_near(one: Tried, middle: float, effort: Effort) -> bool:
@@ -274,8 +280,14 @@ def _refused_near(one: Tried, middle: float, effort: Effort) -> bool:
 def _best(edge: Edge, tried: list[Tried]) -> float | None:
     """Of the rates that were VALID, and not more often INVALID, the one that most likely is close to the edge."""
     rates = {one.settings[SETTING] for one in tried if one.outcome.valid}
-    held = [rate for rate in rates if sum(_verdicts(tried, rate)) * 2 >= len(_verdicts(tried, rate))]
-    return max(held, key=lambda rate: -abs(math.log(rate / edge.quantile(0.45))), default=None)
+    shares = {rate: sum(_verdicts(tried, rate)) / len(_verdicts(tried, rate)) for rate in rates}
+    middle = edge.quantile(0.45)
+
+    def away(rate: float) -> float:
+        doubt = _HALF if shares[rate] == 0.5 else 0.0 if _confirmed(tried, rate) else _ONCE
+        return abs(math.log(rate / middle)) + doubt
+
+    return min((rate for rate in rates if shares[rate] >= 0.5), key=away, default=None)
 
 
 def _verdicts(tried: list[Tried], rate: float) -> list[bool]:
@@ -299,6 +311,14 @@ def _hopeless(tried: list[Tried], bound_ms: float | None) -> str:
             f"half of the queries take longer than the bound of {bound_ms:g} ms (p50 {median:.6g} ms) even at "
             f"{tried[-1].settings[SETTING]:.6g} queries a second, which the system follows"
         )
+    shares = [one.outcome.late / one.outcome.queries for one in tried if one.outcome.late and one.outcome.queries]
+    slower = tried[0].settings[SETTING] / tried[-1].settings[SETTING]
+    idle = followed and slower >= _HALVED and len(shares) == len(slow) == len(tried) >= 3
+    if idle and shares[-1] > max(_HOPELESS, shares[0] / slower):
+        return (
+            f"{shares[-1]:.0%} of the queries are late at {tried[-1].settings[SETTING]:.6g} a second, which the system "
+            f"follows, and {shares[0]:.0%} at {tried[0].settings[SETTING]:.6g}: fewer queries do not help"
+        )
     broken = [one for one in tried if one.outcome.rate is None]
     if len(broken) >= 2 and len(broken) == len(tried):
         return f"nothing was measured: {'; '.join(last.reasons) or 'the probes do not say why'}"
@@ -306,7 +326,8 @@ def _hopeless(tried: list[Tried], bound_ms: float | None) -> str:
 
 
 def _found(edge: Edge, tried: list[Tried], effort: Effort, reason: str = "") -> Found:
-    rate = None if reason else _best(edge, tried)
+    hopeless = bool(reason)
+    rate = None if hopeless else _best(edge, tried)
     confirmed = rate is not None and _confirmed(tried, rate)
     if rate is None and not reason:
         reason = f"none of {len(tried)} probes was VALID"
@@ -326,6 +347,7 @@ def _found(edge: Edge, tried: list[Tried], effort: Effort, reason: str = "") -> 
         late_share=sum(one.late or 0 for one in counted) / sum(one.queries for one in counted) if counted else None,
         probes=tuple(tried),
         reason=reason,
+        hopeless=hopeless,
     )
 
 

@@ -31,6 +31,7 @@ _FINE_QUERIES = 40_000  # of a probe near the edge: of more the verdict is hardl
 _FEWEST = 4  # probes of a rate search, however short the time
 _SHORT_S = 5.0  # rather fewer probes than shorter ones
 _LEAST_S = 1.0  # measured time of a probe
+_SLOW = "raise benchmark_target_latency_ms, use a faster model or host, or one that nobody else uses"
 _START_S = 5.0  # what a probe costs besides, until one has said it
 
 
@@ -128,6 +129,7 @@ class _Watched:
 
     def __call__(self, settings: Mapping[str, float], seconds: float) -> Outcome:
         together = {**self.fixed, **settings}
+        together = {name: together[name] for name in sorted(together, key=lambda name: name == rate.SETTING)}
         outcome = self._held(self._probe(together, seconds))
         self.tried.append(Tried(together, seconds, outcome))
         first = not self.spent
@@ -206,8 +208,7 @@ def _server(task: Task, probe: _Watched) -> Findings:
     found = rate.search(probe, guess, bound_ms=task.bound_ms, effort=_fine(task, probe, guess, percentile))
     if found.rate is None:
         raise BadResultError(
-            f"no rate was seen VALID: {found.reason}",
-            fix="raise benchmark_target_latency_ms or benchmark_find_minutes, or use a faster model or host",
+            f"no rate was seen VALID: {found.reason}", fix=_SLOW if found.hopeless else f"{_SLOW}, or give more time"
         )
     searches[RATE] = ([*probe.tried[: arranging.start], *probe.tried[arranging.stop :]], found.as_json())
     # What was seen VALID once in a short run is a coin's toss in a long one where it is on the edge.
@@ -245,6 +246,8 @@ def _roughly(task: Task, probe: _Watched, guess: float, percentile: float) -> fl
     seconds = _rough_s(task)
     effort = replace(_ROUGH, percentile=percentile, seconds=seconds, longest_s=2.5 * seconds)
     found = rate.search(probe, guess, bound_ms=task.bound_ms, effort=effort)
+    if found.hopeless:
+        raise BadResultError(f"no rate can hold: {found.reason}", fix=_SLOW)
     return math.sqrt(found.low * found.high)
 
 
