@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 WORKLOAD = "bert"
 F1_SAMPLES = 500
 KEPT = 0.99
+# What a subset may lie below that: differences between two precisions have a standard error of about 1 % over so few.
+_SUBSET = KEPT - 0.02
 _TARGETS = {"openvino fp32": 4.0}
 _BEST_TARGET = 10.0
 _F1 = " F1"
@@ -102,7 +104,7 @@ def figures(record: Record) -> list[Figure]:
             found.append(
                 ratio(
                     f"{each.label}: F1 as a share of fp32's, {F1_SAMPLES} samples",
-                    each.label + _F1, plain + _F1, at_least=KEPT,
+                    each.label + _F1, plain + _F1, at_least=_SUBSET,
                 )
             )  # fmt: skip
     kept = [each.label for each in configurations() if each.label in read and not _below(each.label, plain, read)]
@@ -123,8 +125,19 @@ def _below(label: str, plain: str, read: Mapping[str, Sequence[float]]) -> str:
     f1, whole = read.get(label + _F1), read.get(plain + _F1)
     if not f1 or not whole:
         return "its F1 is not known"
-    share = f1[0] / whole[0]
-    return "" if share >= KEPT else f"no win: its F1 is {share:.1%} of fp32's, below {KEPT:.0%}"
+    share, needed = f1[0] / whole[0], _SUBSET
+    if share >= needed:
+        share, needed = _stated(label), KEPT
+    return "" if share >= needed else f"no win: its F1 is {share:.1%} of fp32's, below {needed:.0%}"
+
+
+def _stated(label: str) -> float:
+    """Share of fp32's F1 over the whole data set, as the catalogue states it for a quantised model; else 1."""
+    [model] = {each.model for each in configurations() if each.label == label}
+    metric = catalogue.get("workload", WORKLOAD).data["metric"]
+    entry = catalogue.get("model", model)
+    origin = catalogue.get("model", entry.data["derived"]["from"]) if "derived" in entry.data else entry
+    return float(entry.data["accuracy"][metric] / origin.data["accuracy"][metric])
 
 
 PART = Part(
