@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -59,12 +61,19 @@ class Machine:
         self.seconds, self.shares, self.breaks = seconds, shares, False
         self.calls: list[tuple[str, list[int]]] = []
         self.opened: list[int] = []
+        self._sessions: list[weakref.ref[Session]] = []
         self.answers: list[tuple[int, int]] = []
         self.failures: list[BaseException] = []
 
     def open(self, threads: int) -> Session:
         self.opened.append(threads)
-        return Timed(self, threads)
+        session = Timed(self, threads)
+        self._sessions.append(weakref.ref(session))
+        return session
+
+    def alive(self) -> int:
+        """Sessions that somebody still holds."""
+        return sum(session() is not None for session in self._sessions)
 
     def complete(self, responses: list[tuple[int, int, int]]) -> None:
         self.answers += [(sample, np.ctypeslib.as_array(_pointer(place), (1,))[0]) for sample, place, _ in responses]
@@ -197,6 +206,18 @@ def test_a_model_is_loaded_once_where_sessions_can_share_it(shares: bool, loads:
     machine = Machine(lambda *_: 1e-4, shares=shares)
     run(machine.plan("Offline", layout(3)), [[1, 2, 3]])
     assert machine.opened == [1] * loads
+
+
+@pytest.mark.parametrize(("shares", "loads"), [(True, 1), (False, 3)])
+def test_the_session_that_chose_the_threads_is_used_or_let_go(shares: bool, loads: int) -> None:
+    machine = Machine(lambda *_: 1e-4, shares=shares)
+    plan = machine.plan("Server", layout(2, free=True))
+    plan.load()
+    assert machine.opened == [1] * loads
+    gc.collect()
+    assert machine.alive() == loads - (not shares)
+    plan.warm_up(0.01)
+    plan.close()
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_start() -> None:

@@ -134,9 +134,11 @@ class Engine:
             shared = self._opened.clone()
         return self._open_session(self.layout.threads) if shared is None else shared
 
-    def forget(self) -> None:
-        """Share nothing with the sessions opened so far: the layout is another one."""
-        self._opened = None
+    def arrange(self, layout: Layout) -> None:
+        """Use another layout. A session opened before that no other can share is let go."""
+        if layout != self.layout or (self._opened is not None and self._opened.clone() is None):
+            self._opened = None
+        self.layout = layout
 
     def compute(self, session: Session, indices: Indices) -> Rows:
         """Response rows of a batch, without telling LoadGen: what warm-up and calibration use."""

@@ -193,15 +193,11 @@ class Server(_Pooled):
             if taken < _ROOM * self._bound:
                 break
             threads *= 2
-        if self.engine.layout != best:
-            self.engine.forget()
-            self.engine.layout = best
+        self.engine.arrange(best)
 
     def _alone(self, layout: Layout, sample: Indices) -> int:
         """Nanoseconds of a call with one sample, the shorter of two."""
-        if self.engine.layout != layout:
-            self.engine.forget()
-            self.engine.layout = layout
+        self.engine.arrange(layout)
         session = self.engine.open()
         self.engine.compute(session, sample)
         return min(self._time(session, sample) for _ in range(2))
