@@ -146,6 +146,6 @@ PART = Part(
     run=readings,
     figures=figures,
     rounds=3,
-    seconds=200,
+    seconds=180,
     rank=20,
 )

@@ -85,6 +85,6 @@ PART = Part(
     run=readings,
     figures=tuple(_rows()),
     rounds=1,
-    seconds=80,
+    seconds=60,
     rank=50,
 )

@@ -130,6 +130,6 @@ PART = Part(
         ratio("Offline, BERT-large's size: against the reference-style SUT", "harness", "reference", at_least=2.0),
     ),
     rounds=2,
-    seconds=120,
+    seconds=100,
     rank=40,
 )

@@ -69,6 +69,6 @@ PART = Part(
         value("Memory over a million queries: harness and LoadGen", "harness", "MB"),
     ),
     rounds=1,
-    seconds=60,
+    seconds=50,
     rank=60,
 )

@@ -90,7 +90,7 @@ PART = Part(
         ratio("Offline: our reference-style SUT against MLCommons'", "reference", "MLCommons"),
     ),
     rounds=2,
-    seconds=90,
+    seconds=80,
     rank=15,
     default=False,
 )

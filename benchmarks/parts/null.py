@@ -80,6 +80,6 @@ PART = Part(
     run=readings,
     figures=tuple(_rows()),
     rounds=3,
-    seconds=40,
+    seconds=30,
     rank=35,
 )

@@ -64,6 +64,6 @@ PART = Part(
         value("Peak memory beyond model and data", "memory", "MB", at_most=300.0),
     ),
     rounds=5,
-    seconds=70,
+    seconds=60,
     rank=10,
 )

@@ -160,6 +160,6 @@ PART = Part(
     run=readings,
     figures=tuple(_rows()),
     rounds=2,
-    seconds=45,
+    seconds=35,
     rank=22,
 )

@@ -105,6 +105,6 @@ PART = Part(
     run=readings,
     figures=figures,
     rounds=1,
-    seconds=190,
+    seconds=170,
     rank=30,
 )

@@ -49,6 +49,6 @@ PART = Part(
         difference("SingleStream: p90 beyond one bare call", "harness", "bare", "ms"),
     ),
     rounds=3,
-    seconds=35,
+    seconds=25,
     rank=25,
 )

@@ -38,6 +38,6 @@ PART = Part(
         ratio("Offline, EfficientNet-Lite0: share of the bare runtime's limit", "harness", "bare", at_least=0.97),
     ),
     rounds=3,
-    seconds=60,
+    seconds=50,
     rank=45,
 )

@@ -12,6 +12,7 @@ from benchmarks import parts
 from benchmarks.bench import Bench
 from benchmarks.part import Part, Reading, Record, UnavailableError, ratio, rows
 from benchmarks.parts import large
+from benchmarks.turns import seconds
 from loadfleet.errors import InputError
 from loadfleet.workloads.bert.model import Architecture
 
@@ -32,7 +33,7 @@ def test_every_part_says_what_it_is_and_makes_rows_of_nothing() -> None:
 
 
 def test_the_default_parts_fit_into_the_default_budget() -> None:
-    assert sum(part.seconds for part in parts.chosen([])) <= 15 * 60
+    assert sum(part.seconds for part in parts.chosen([])) <= seconds(command.BUDGET)
 
 
 def test_an_unknown_part_is_refused() -> None:
