@@ -196,11 +196,11 @@ class Server(_Pooled):
         self.engine.arrange(best)
 
     def _alone(self, layout: Layout, sample: Indices) -> int:
-        """Nanoseconds of a call with one sample, the shorter of two."""
+        """Nanoseconds of a call with one sample, the shortest of three."""
         self.engine.arrange(layout)
         session = self.engine.open()
         self.engine.compute(session, sample)
-        return min(self._time(session, sample) for _ in range(2))
+        return min(self._time(session, sample) for _ in range(3))
 
     def _sample(self, quantile: float) -> int:
         """The sample at a quantile of the costs."""
