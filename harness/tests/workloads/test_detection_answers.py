@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from loadfleet.errors import BadResultError, InputError, NotReadyError
-from loadfleet.workloads.object_detection import ObjectDetection
+from loadfleet.workloads.object_detection import ObjectDetection, precision
 from loadfleet.workloads.object_detection.precision import evaluate
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def test_responses_that_are_wrong(prepared: Path, write_log: Any, row: list[floa
         ObjectDetection().accuracy(prepared, write_log([(0, np.array(row, "<f4").tobytes())]))
 
 
-def test_numbers_are_those_of_the_definition() -> None:
+def test_numbers_are_those_of_the_definition(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random boxes against an average precision of our own: 101 recalls, ten overlaps, mean over categories."""
     draw = np.random.default_rng(5)
     known, found = truth(), []
@@ -203,6 +203,8 @@ def test_numbers_are_those_of_the_definition() -> None:
     assert values["mAP"] == pytest.approx(100 * mean_average_precision(known, found, np.arange(0.5, 1, 0.05)))
     assert values["AP50"] == pytest.approx(100 * mean_average_precision(known, found, np.array([0.5])))
     assert 10 < values["mAP"] < values["AP50"] < 100
+    monkeypatch.setattr(precision, "_CATEGORIES", 1)
+    assert evaluate(known, np.array(found, float), list(THINGS))[0] == values
 
 
 def mean_average_precision(known: dict[str, Any], found: list[list[float]], overlaps: np.ndarray) -> float:
