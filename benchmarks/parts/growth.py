@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.part import Figure, Part, Reading, ratio, value
@@ -15,6 +16,7 @@ SIZES = (1_000, 10_000, 100_000)
 LAYOUTS = {"1 instance x 1 thread": (1, 1), "1 instance x 2 threads": (1, 2), "2 instances x 1 thread": (2, 1)}
 LENGTHS = ((32, 64), (112, 128), (176, 192), (240, 256), (320, 384))
 _LAYOUT_SAMPLES = 240
+_TURNS = 3  # the smallest takes a hundredth of a second
 _TOKENS = 24_000  # of each length's run
 
 
@@ -34,7 +36,11 @@ def sizes(cell: Cell) -> dict[str, float]:
     from benchmarks import sut  # noqa: PLC0415  (in the child process only)
 
     data = sut.dataset(cell)
-    return {_size(count): _rate(cell, sut.Chosen(data, sut.evenly(data, count))) for count in SIZES}
+    rates: dict[str, list[float]] = {}
+    for _ in range(_TURNS):
+        for count in SIZES:
+            rates.setdefault(_size(count), []).append(_rate(cell, sut.Chosen(data, sut.evenly(data, count))))
+    return {name: statistics.median(each) for name, each in rates.items()}
 
 
 def lengths(cell: Cell) -> dict[str, float]:
