@@ -38,7 +38,7 @@ _GUESS = 0.35  # half of the prior lies within this factor (e^0.35 = 1.4) of the
 _BELOW, _LOWER = 0.35, 0.25  # of the tolerance: how far below the middle to see a rate VALID, and more for each refusal
 _LOWEST = 1.0  # of the tolerance: how far below at most,
 _LAST = {4: 0.5, 3: 0.75, 2: 1.0, 1: 1.3}  # unless the last probes are left and no VALID one is near
-_HALF, _ONCE = 0.012, 0.006  # so much further away counts a rate that was INVALID as often, or seen once
+_HALF = 0.012  # a rate that was INVALID as often as VALID counts as so much further away
 _NEAR = 0.8  # how likely the edge is within the tolerance of a rate that is worth to be seen again
 _STRIDES = (2.0, 4.0)  # factors of the first and of later steps while all verdicts are the same
 _HALVED, _HOPELESS = 2.0, 0.05  # where at so much less of the rate still such a share is late, queues are not why
@@ -284,8 +284,7 @@ def _best(edge: Edge, tried: list[Tried]) -> float | None:
     middle = edge.quantile(0.45)
 
     def away(rate: float) -> float:
-        doubt = _HALF if shares[rate] == 0.5 else 0.0 if _confirmed(tried, rate) else _ONCE
-        return abs(math.log(rate / middle)) + doubt
+        return abs(math.log(rate / middle)) + (_HALF if shares[rate] == 0.5 else 0.0)
 
     return min((rate for rate in rates if shares[rate] >= 0.5), key=away, default=None)
 
