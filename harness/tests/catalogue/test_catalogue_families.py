@@ -8,6 +8,7 @@ import pytest
 
 from loadfleet import catalogue
 from loadfleet.errors import InputError
+from loadfleet.store.recipe import resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,3 +124,10 @@ def test_a_data_set_that_does_not_fit_the_model(folder: Path, preprocessing: str
     with pytest.raises(InputError, match=words) as caught:
         catalogue.dataset_of(catalogue.get("workload", "bert"), model(preprocessing), asked)
     assert preprocessing != "plain" or asked != "mine-big" or "mine-small" in caught.value.fix
+
+
+def test_a_model_that_is_known_by_its_address_only_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"mobilenet-v1-0.25-128 is known by its address only: no checksum") as caught:
+        resolve("model", "mobilenet-v1-0.25-128")
+    assert "mobilenet_v1_0.25_128.tgz" in str(caught.value)
+    assert "benchmark_model_path" in caught.value.fix

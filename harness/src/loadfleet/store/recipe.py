@@ -109,7 +109,7 @@ def _resolve(kind: str, name: str, chain: tuple[tuple[str, str], ...], overlay: 
     if published := entry.data.get("published"):
         raise InputError(
             f"the {entry.kind} {name} is known by its address only: {published['why']} ({published['url']})",
-            fix="choose a model with files, or bring it yourself as an entry of your own, converted to ONNX",
+            fix="choose a model with files, or convert it to ONNX and name that file by benchmark_model_path",
         )
     if artifact is None:
         raise InputError(f"{entry.kind} {name} has no files to store", fix=f"add `artifact` to {entry.path}")
