@@ -210,6 +210,20 @@ def test_a_run_that_nothing_can_run_ends_with_the_reason(make_run: Callable[...,
     assert "onnxruntime cannot load" in status["cells"][0]["reasons"][0]
 
 
+def test_a_trial_can_be_stopped_and_begun_again(make_run: Callable[..., Path]) -> None:
+    folder = make_run(precision="auto")
+    agent.start(folder)
+    deadline = time.monotonic() + 60
+    while "trial: trying" not in agent.read_status(folder)["cells"][0]["detail"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert agent.stop(folder)
+    status = agent.read_status(folder)
+    assert (status["phase"], status["cells"][0]["state"]) == ("stopped", "pending")
+    assert not (folder / "trial.json").exists()
+    assert not agent.start(folder)["adopted"]
+
+
 def test_questions_before_a_trial_are_asked_of_a_candidate() -> None:
     assert catalogue.get("backend", choosing.stand_in()).data["candidate"]
     with pytest.raises(InputError, match="no backend that auto tries has the device 'tpu'"):

@@ -247,6 +247,7 @@ class Agent:
             found = trial.run(self._run, self._dir, self._attempt)
             self._plan = plan.with_found(plan.make(choice.applied(self._run, found)))
         except InterruptedRunError:
+            self._cells = [self._entry(cell) for cell in self._plan]
             return self.finish("stopped", InterruptedRunError.exit_code, _STOPPED)
         except LoadfleetError as error:
             return self._without_choice(error)
@@ -261,6 +262,7 @@ class Agent:
         """A process of a trial; its output is in stdout.log of the folder."""
         if self._stopping:
             raise InterruptedRunError(_STOPPED)
+        self._cells[0].update(state="running", detail=f"trial: {words}")
         self._status("running", None, f"choosing what runs the model: {words}")
         asked = cell.get("command", {})
         lock = [self._lock.fileno()] if self._lock else []
