@@ -183,6 +183,12 @@ def test_a_plan_that_lacks_something_names_the_variable(changes: dict[str, Any],
             "compliance",
         ),
         (CLOSED, {"benchmark_model": "{{ my_model }}"}, "is the template", "give its value"),
+        (
+            CLOSED,
+            {"benchmark_models": "a, b"},
+            "benchmark_models is a, b; a plan is looked at for one",
+            "benchmark_model: a",
+        ),
         (CLOSED, {"submission_round": "v1.0"}, "v1.0", ""),
     ],
 )

@@ -46,6 +46,7 @@ _LISTS = {"scenarios", "modes", "hosts", *(_RUN[key] for key in ("scenarios", "m
 _OBJECTS = {"system", *_DESCRIPTION}
 _INFER = "submission_infer"
 _BROUGHT = "benchmark_model_name"  # a model of the user's own, which the catalogue need not know yet
+_SEVERAL = "benchmark_models"  # of one run, one after the other
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -113,7 +114,7 @@ def _object(path: Path) -> dict[str, Any]:
 
 
 def _refuse_misspelt(found: Mapping[str, Any]) -> None:
-    known = [*_RUN.values(), *SUBMISSION, *_DESCRIPTION, _BROUGHT]
+    known = [*_RUN.values(), *SUBMISSION, *_DESCRIPTION, _BROUGHT, _SEVERAL]
     for name in found:
         if isinstance(name, str) and name not in known and name.startswith(("benchmark_", "submission_")):
             close = difflib.get_close_matches(name, known, n=2, cutoff=0.9)
@@ -148,6 +149,11 @@ def of(found: Mapping[str, Any]) -> Intent:
     """
     # Playbooks give unset variables as empty texts.
     found = {name: value for name, value in found.items() if value not in (None, "")}
+    if several := _list(found.get(_SEVERAL) or found.get("models")):
+        raise InputError(
+            f"{_SEVERAL} is {', '.join(several)}; a plan is looked at for one model at a time",
+            fix=f"set benchmark_model: {several[0]} instead, then the next",
+        )
     _refuse_types(found)
     run = {key: found[key] for key in _RUN if key in found}
     run |= {key: found[name] for key, name in _RUN.items() if name in found}
