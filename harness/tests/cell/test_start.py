@@ -60,20 +60,20 @@ def test_without_an_agreement_only_the_start_is_recorded() -> None:
 
 
 def test_the_first_cell_starts_on_time_and_the_gate_s_findings_are_kept(make_run: Callable[..., Path]) -> None:
-    agreed = time.time() + 7
+    agreed = time.time() + 12
     folder = make_run(start_at=agreed, gate=GATE)
     agent.start(folder)
     assert wait(folder, ended)["exit_code"] == 0
     first, second = result(folder, "accuracy"), result(folder, "performance")
     times = first["time"]
     assert times["agreed_start"] == agreed
-    assert abs(times["loadgen_start"] - agreed) < 0.05
+    assert 0 <= times["loadgen_start"] - agreed < 1, "how close is a matter of measurements"
     assert times["start_late_ms"] == pytest.approx(1e3 * (times["loadgen_start"] - agreed), abs=0.01)
     assert times["loadgen_s"] < 5, "waiting is not measuring"
     # LoadGen's own word for the begin of the measured window.
     said = DetailLog.read(folder / "toy/Offline/accuracy/mlperf_log_detail.txt").values["power_begin"]
     began = datetime.strptime(said, "%m-%d-%Y %H:%M:%S.%f").replace(tzinfo=UTC).timestamp()
-    assert 0 <= began - agreed + 0.001 < 0.25
+    assert 0 <= began - agreed + 0.001 < 1.5
     assert "agreed_start" not in second["time"]
     assert second["time"]["loadgen_start"] > times["loadgen_start"]
     for value in (first, second):
