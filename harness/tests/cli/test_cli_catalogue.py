@@ -21,7 +21,7 @@ def test_list_prints_an_aligned_table() -> None:
     assert result.exit_code == 0
     header, *rows = result.stdout.splitlines()
     assert header.split() == ["KIND", "NAME", "TITLE", "TAGS"]
-    assert [row.split()[1] for row in rows] == ["null", "onnxruntime", "openvino"]
+    assert [row.split()[1] for row in rows] == ["null", "onnxruntime", "openvino", "pytorch"]
     assert {row.index(row.split()[1]) for row in rows} == {header.index("NAME")}
 
 

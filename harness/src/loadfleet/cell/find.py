@@ -75,7 +75,7 @@ def task(cell: Mapping[str, Any], dataset: Dataset) -> Task:
         layouts=_layouts(cell, dataset, one_session=not scenario.higher_is_better),
         batches=_batches(cell, dataset, asked.samples_per_query if not scenario.higher_is_better else None),
         budget_s=60.0 * cell["find"]["minutes"],
-        bound_ms=(cell["loadgen"]["target_latency_ms"] or runner.latency_limit(rules, cell)) if server else None,
+        bound_ms=runner.latency_limit(rules, cell) if server else None,
         guess=cell["loadgen"]["target_qps"],
     )
 

@@ -21,6 +21,7 @@ from loadfleet.cell.monitor import Monitor
 from loadfleet.cell.start import Start
 from loadfleet.compliance import cell as compliance
 from loadfleet.errors import BadResultError, InputError, LoadfleetError
+from loadfleet.loadgen import arrivals
 from loadfleet.loadgen import run as loadgen
 from loadfleet.loadgen.engine import Engine, Layout
 from loadfleet.loadgen.logs import DetailLog
@@ -58,7 +59,6 @@ _SESSIONS_BYTES = 8 << 30
 # a target somewhat above the estimate costs a longer run, one below it costs the run.
 _OFFLINE_MARGIN = 1.05
 _PROBE_QUERIES = 8  # at least: of a slow system a search wants to see many settings rather than many queries
-_SERVER_SHARE = 0.5  # of the estimated rate: Poisson arrivals need room below the machine's capacity
 _STREAM_SHARE = 0.5  # of the undisturbed latency: LoadGen prepares enough queries only for one below the true one
 
 
@@ -94,13 +94,15 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
             return session
 
         engine = Engine(dataset, described_session, layout(cell, dataset), lg, _Abort(folder))
-        plan = scheduler(cell["scenario"], engine, cell["loadgen"]["target_latency_ms"] or latency_limit(rules, cell))
+        plan = scheduler(cell["scenario"], engine, latency_limit(rules, cell))
         plan.load()
         times["load_s"] = clock.lap()
         monitor.phase("warming up")
         estimate = plan.warm_up(_warm_up_s(cell))
         times["warm_up_s"] = clock.lap()
-        values = compliance.requested(before) or _values(cell, estimate, minimum_ms, dataset.count)
+        values = compliance.requested(before) or _values(
+            cell, rules, (estimate, engine.layout.instances), minimum_ms, dataset.count
+        )
         known, asked = loadgen.known_samples(lg, values, dataset.count), _settings(cell, rules, values)
         audit = _audit_file(folder, cell, asked)
         settings = asked.apply(lg, folder / "user.conf")
@@ -278,14 +280,27 @@ def _accuracy(cell: Mapping[str, Any], folder: Path, score: Callable[[Path], Acc
     return accuracy
 
 
-def _values(cell: Mapping[str, Any], estimate: float, minimum_ms: int, samples: int) -> dict[str, float]:
-    """What user.conf says beyond LoadGen's own mlperf.conf."""
+def _values(
+    cell: Mapping[str, Any], rules: Round, seen: tuple[float, int], minimum_ms: int, samples: int
+) -> dict[str, float]:
+    """What user.conf says beyond LoadGen's own mlperf.conf.
+
+    Args:
+        cell: The cell.
+        rules: Its round.
+        seen: The rate of the warm-up (streams: a latency, ms), and how many instances gave it.
+        minimum_ms: LoadGen's minimum duration.
+        samples: Samples of the data set.
+    """
+    estimate, instances = seen
     asked, scenario, test = cell["loadgen"], SCENARIOS[cell["scenario"]], cell["execution"] != "valid"
     values: dict[str, float] = {}
     if scenario.rate_setting == "target_qps":
-        share = _OFFLINE_MARGIN if scenario.name == "Offline" else _SERVER_SHARE
-        known = max(estimate, estimates.last(cell) or 0.0) if scenario.name == "Offline" else estimate
-        values["target_qps"] = asked["target_qps"] or round(known * share, 3)
+        if scenario.name == "Offline":
+            estimate = max(estimate, estimates.last(cell) or 0.0) * _OFFLINE_MARGIN
+        else:
+            estimate = arrivals.rate(estimate, instances, latency_limit(rules, cell))
+        values["target_qps"] = asked["target_qps"] or round(estimate, 3)
         if scenario.name == "Offline" and asked["query_count"] and not asked["target_qps"]:
             values["target_qps"] = 1  # else LoadGen would raise the count to what the rate asks for
         if scenario.name == "Server" and asked["target_latency_ms"]:
@@ -337,7 +352,9 @@ def session_bytes(cell: Mapping[str, Any]) -> int:
 
 
 def latency_limit(rules: Round, cell: Mapping[str, Any]) -> float:
-    """Latency bound of Server in ms that the round sets for the model."""
+    """Latency bound of Server in ms: the user's, or what the round sets for the model."""
+    if cell["loadgen"]["target_latency_ms"]:
+        return float(cell["loadgen"]["target_latency_ms"])
     official = cell["model"]["facts"].get("official_name")
     limits = rules.model(official).latency_ms if official else {}
     return float(limits.get("Server", 100.0))

@@ -34,8 +34,7 @@ def rate(cell: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         LoadfleetError: It cannot run here.
     """
     engine, _ = _engine(cell)
-    limit = cell["loadgen"]["target_latency_ms"] or runner.latency_limit(rounds.load(cell["round"]), cell)
-    plan = scheduler(cell["scenario"], engine, limit)
+    plan = scheduler(cell["scenario"], engine, runner.latency_limit(rounds.load(cell["round"]), cell))
     plan.load()
     value = plan.warm_up(seconds)
     plan.close()

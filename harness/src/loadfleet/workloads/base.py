@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,13 +95,7 @@ class Dataset(ABC):
 
 
 class Workload(ABC):
-    """A task: its data set, what goes into and comes out of the model, and how answers are judged.
-
-    Attributes:
-        name: Name of the workload's catalogue entry.
-    """
-
-    name: ClassVar[str]
+    """A task: its data set, what goes into and comes out of the model, and how answers are judged."""
 
     @abstractmethod
     def open(self, prepared: Path) -> Dataset:

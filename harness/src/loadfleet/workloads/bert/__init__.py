@@ -6,7 +6,7 @@ MiniLM weights to ONNX. Nothing is imported until it is used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from loadfleet.workloads.base import Accuracy, Workload
 
@@ -20,8 +20,6 @@ __all__ = ["Bert"]
 
 class Bert(Workload):
     """Answers to questions about paragraphs; metric F1, per cent."""
-
-    name: ClassVar[str] = "bert"
 
     def open(self, prepared: Path) -> SquadDataset:
         from loadfleet.workloads.bert.dataset import SquadDataset  # noqa: PLC0415  numpy is slow to import

@@ -7,7 +7,7 @@ models. Nothing is imported until it is used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from loadfleet.workloads.base import Accuracy, Workload
 
@@ -21,8 +21,6 @@ __all__ = ["ImageClassification"]
 
 class ImageClassification(Workload):
     """The class of a picture; metric top-1 accuracy, per cent."""
-
-    name: ClassVar[str] = "resnet50"
 
     def open(self, prepared: Path) -> ImageDataset:
         from loadfleet.workloads.image_classification.dataset import ImageDataset  # noqa: PLC0415  numpy is slow

@@ -6,7 +6,7 @@ detector to ONNX, `collages` makes more pictures of few. Nothing is imported unt
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from loadfleet.workloads.base import Accuracy, Workload
 
@@ -20,8 +20,6 @@ __all__ = ["ObjectDetection"]
 
 class ObjectDetection(Workload):
     """Boxes around things in pictures; metric mAP over intersections of 50 to 95 %, per cent."""
-
-    name: ClassVar[str] = "retinanet"
 
     def open(self, prepared: Path) -> DetectionDataset:
         from loadfleet.workloads.object_detection.dataset import DetectionDataset  # noqa: PLC0415  numpy is slow
