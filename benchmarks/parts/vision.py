@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from benchmarks.bench import Bench
 
 WORKLOAD, MODEL = "resnet50", "efficientnet-lite0"
-SAMPLES = 400
+SAMPLES = 2_000  # six seconds: what LoadGen takes to begin and to end is no part of the ratio
 
 
 def readings(bench: Bench, number: int) -> Iterator[Reading]:
@@ -38,6 +38,6 @@ PART = Part(
         ratio("Offline, EfficientNet-Lite0: share of the bare runtime's limit", "harness", "bare", at_least=0.97),
     ),
     rounds=3,
-    seconds=50,
+    seconds=80,
     rank=45,
 )
