@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 _MOST = 0.5  # of the capacity: calls differ in length, and the rate was seen in a warm-up only
-_ROOM = 0.75  # of the bound: a call takes longer than usual now and then
+_ROOM = 0.8  # of the bound: a call takes longer than usual now and then
 _LEAST = 0.05
 _LATE = 0.01  # the 99th percentile is what the bounds of the rules are about
 
