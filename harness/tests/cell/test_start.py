@@ -67,7 +67,8 @@ def test_the_first_cell_starts_on_time_and_the_gate_s_findings_are_kept(make_run
     first, second = result(folder, "accuracy"), result(folder, "performance")
     times = first["time"]
     assert times["agreed_start"] == agreed
-    assert 0 <= times["loadgen_start"] - agreed < 1, "how close is a matter of measurements"
+    # Recorded to the microsecond. How close it comes is a matter of measurements.
+    assert round(agreed, 6) <= times["loadgen_start"] < agreed + 1
     assert times["start_late_ms"] == pytest.approx(1e3 * (times["loadgen_start"] - agreed), abs=0.01)
     assert times["loadgen_s"] < 5, "waiting is not measuring"
     # LoadGen's own word for the begin of the measured window.
