@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.part import UnavailableError
+from benchmarks.errors import UnavailableError
 from loadfleet import catalogue, files
 from loadfleet.catalogue import choice
 from loadfleet.cell import plan

@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from benchmarks.bench import Bench
 
 
-class UnavailableError(Exception):
-    """Something cannot be measured here; the message says why, for the row."""
-
-
 @dataclass(frozen=True)
 class Reading:
     """One value of one round, or why there is none.

@@ -26,7 +26,7 @@ from loadfleet.loadgen.schedule import scheduler
 from loadfleet.loadgen.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -170,10 +170,15 @@ def bare_calls(cell: Cell, indices: list[int]) -> list[float]:
     inputs = [data.batch(one, sessions.width(one)) for one in np.array(indices, np.int64)[:, None]]
     for one in inputs[: max(8, len(inputs) // 8)]:
         session.run(one)
+    return _times(session.run, inputs)
+
+
+def _times(call: Callable[[Any], object], inputs: Sequence[Any]) -> list[float]:
+    """Milliseconds of each call, one after the other."""
     times = []
     for one in inputs:
         before = time.perf_counter_ns()
-        session.run(one)
+        call(one)
         times.append((time.perf_counter_ns() - before) / 1e6)
     return times
 
@@ -234,12 +239,7 @@ def reference_calls(cell: Cell, indices: list[int]) -> list[float]:
     """Milliseconds of each of these samples, alone, in the reference manner."""
     sut = Reference(cell)
     sut.warm_up()
-    times = []
-    for index in indices:
-        before = time.perf_counter_ns()
-        sut.one(index)
-        times.append((time.perf_counter_ns() - before) / 1e6)
-    return times
+    return _times(sut.one, indices)
 
 
 def reference_server(cell: Cell, rate: float, latency_ms: float) -> dict[str, Any]:
@@ -275,11 +275,3 @@ def evenly(data: Dataset, count: int) -> NDArray[np.int64]:
     """Indices spread evenly over the data set, all lengths in their shares; repeated where it is smaller."""
     places: NDArray[np.int64] = np.arange(count, dtype=np.int64)
     return places * data.count // count if count < data.count else places % data.count
-
-
-def in_turns(count: int, of: int) -> Iterator[tuple[int, int]]:
-    """(round, which) of things that take turns, the order turned round each time."""
-    for number in range(count):
-        order = range(of) if number % 2 == 0 else reversed(range(of))
-        for which in order:
-            yield number, which

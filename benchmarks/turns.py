@@ -6,7 +6,8 @@ import re
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from benchmarks.part import Part, Reading, Record, UnavailableError
+from benchmarks.errors import UnavailableError
+from benchmarks.part import Part, Reading, Record
 from loadfleet.errors import InputError, LoadfleetError
 
 if TYPE_CHECKING:

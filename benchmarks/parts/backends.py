@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.part import Figure, Part, Reading, Record, UnavailableError, ratio
-from benchmarks.parts.offline import reference_reading
+from benchmarks import manners
+from benchmarks.errors import UnavailableError
+from benchmarks.part import Figure, Part, Reading, Record, ratio
 from loadfleet import catalogue
 
 if TYPE_CHECKING:
@@ -69,22 +70,25 @@ def _label(backend: str, default: str, model: catalogue.Entry, precision: str) -
 
 def readings(bench: Bench, number: int) -> Iterator[Reading]:
     """Samples a second of each, and in the first round the F1 of each on the same samples."""
-    turns = configurations()
-    if number % 2:
-        turns.reverse()
-    else:
-        yield reference_reading(bench)
-    for each in turns:
-        try:
-            python = bench.python(each.backend)
-            yield Reading(each.label, bench.run(bench.cell(query_count=bench.samples, **each.wanted()), python).metric)
-            if number == 0:
-                cell = bench.cell(mode="accuracy", query_count=F1_SAMPLES, **each.wanted())
-                yield Reading(each.label + _F1, bench.run(cell, python).result["accuracy"]["value"], "%")
-        except UnavailableError as error:
-            yield Reading(each.label, None, reason=str(error))
-    if number % 2:
-        yield reference_reading(bench)
+    turns = [partial(_of, each, bench, f1=number == 0) for each in configurations()]
+    for turn in manners.in_turn(number, partial(_reference, bench), *turns):
+        yield from turn()
+
+
+def _reference(bench: Bench) -> Iterator[Reading]:
+    yield manners.reference(bench)
+
+
+def _of(each: Configuration, bench: Bench, *, f1: bool) -> Iterator[Reading]:
+    """Samples a second of one, and its F1 where that is wanted; or why there are none."""
+    try:
+        python = bench.python(each.backend)
+        yield Reading(each.label, bench.run(bench.cell(query_count=bench.samples, **each.wanted()), python).metric)
+        if f1:
+            cell = bench.cell(mode="accuracy", query_count=F1_SAMPLES, **each.wanted())
+            yield Reading(each.label + _F1, bench.run(cell, python).result["accuracy"]["value"], "%")
+    except UnavailableError as error:
+        yield Reading(each.label, None, reason=str(error))
 
 
 def figures(record: Record) -> list[Figure]:

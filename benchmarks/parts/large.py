@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.manners import harness, in_turn, reference
 from benchmarks.part import Part, Reading, ratio
 
 if TYPE_CHECKING:
@@ -29,16 +30,8 @@ def readings(bench: Bench, number: int) -> Iterator[Reading]:
     if not path.exists():
         path.parent.mkdir()
         bench.child("benchmarks.parts.large:build", path=str(path))
-
-    def harness() -> Reading:
-        return Reading("harness", bench.run(_large(bench.cell(query_count=SAMPLES), path)).metric)
-
-    def reference() -> Reading:
-        cell = _large(bench.cell(query_count=REFERENCE_SAMPLES), path)
-        return Reading("reference", bench.child("benchmarks.sut:reference_offline", cell=cell))
-
-    for turn in (harness, reference) if number % 2 == 0 else (reference, harness):
-        yield turn()
+    for turn, samples in in_turn(number, (harness, SAMPLES), (reference, REFERENCE_SAMPLES)):
+        yield turn(bench, _large(bench.cell(query_count=samples), path))
 
 
 def _large(cell: Cell, path: Path) -> Cell:

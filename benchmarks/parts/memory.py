@@ -7,7 +7,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.part import Part, Reading, UnavailableError, difference, value
+from benchmarks.errors import UnavailableError
+from benchmarks.part import Part, Reading, difference, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,8 +15,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.bench import ROOT, detail
-from benchmarks.part import Part, Reading, UnavailableError, ratio
-from benchmarks.parts.offline import REFERENCE_SAMPLES, reference_reading
+from benchmarks.errors import UnavailableError
+from benchmarks.manners import REFERENCE_SAMPLES, harness, in_turn, reference
+from benchmarks.part import Part, Reading, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +27,12 @@ if TYPE_CHECKING:
 
 def readings(bench: Bench, number: int) -> Iterator[Reading]:
     """Samples a second of each."""
-    turns = [_ours, reference_reading, _theirs]
-    for turn in turns if number % 2 == 0 else reversed(turns):
+    for turn in in_turn(number, _ours, reference, _theirs):
         yield turn(bench)
 
 
 def _ours(bench: Bench) -> Reading:
-    return Reading("harness", bench.run(bench.cell(query_count=bench.samples)).metric)
+    return harness(bench, bench.cell(query_count=bench.samples))
 
 
 def _theirs(bench: Bench) -> Reading:

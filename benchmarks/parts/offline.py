@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks import manners
 from benchmarks.part import Part, Reading, difference, ratio, value
 
 if TYPE_CHECKING:
@@ -13,13 +14,11 @@ if TYPE_CHECKING:
     from benchmarks.bench import Bench, Cell
 
 MB = 1e6
-REFERENCE_SAMPLES = 200  # each costs the same, being padded: fewer say as much
 
 
 def readings(bench: Bench, number: int) -> Iterator[Reading]:
     """Samples a second of each; seconds and MB of the harness' cell."""
     cell = bench.cell(query_count=bench.samples)
-    indices = bench.issued(cell)
 
     def harness() -> Iterator[Reading]:
         run = bench.run(cell)
@@ -31,20 +30,13 @@ def readings(bench: Bench, number: int) -> Iterator[Reading]:
         yield Reading("memory", (run.peak_bytes - on_disk(cell)) / MB, "MB")
 
     def bare() -> Iterator[Reading]:
-        yield Reading("bare", bench.child("benchmarks.sut:bare_offline", cell=cell, indices=indices))
+        yield manners.bare(bench, cell)
 
     def reference() -> Iterator[Reading]:
-        yield reference_reading(bench)
+        yield manners.reference(bench)
 
-    turns = [harness, bare, reference]
-    for turn in turns if number % 2 == 0 else reversed(turns):
+    for turn in manners.in_turn(number, harness, bare, reference):
         yield from turn()
-
-
-def reference_reading(bench: Bench) -> Reading:
-    """Samples a second of the reference manner."""
-    cell = bench.cell(query_count=REFERENCE_SAMPLES)
-    return Reading("reference", bench.child("benchmarks.sut:reference_offline", cell=cell))
 
 
 def on_disk(cell: Cell) -> int:

@@ -7,8 +7,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.part import Figure, Part, Reading, UnavailableError, value
-from benchmarks.parts.offline import reference_reading
+from benchmarks import manners
+from benchmarks.errors import UnavailableError
+from benchmarks.part import Figure, Part, Reading, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def readings(bench: Bench, number: int) -> Iterator[Reading]:
     each = bench.child("benchmarks.parts.peak:cost", cell=cell, indices=indices)
     yield Reading(_MODEL, rate * each / 1e9, "GFLOP/s")
     yield Reading(_COST, each / 1e9, "GFLOP")
-    yield reference_reading(bench)
+    yield manners.reference(bench)
 
 
 def product(backend: str, kind: str, seconds: float) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.part import Figure, Part, Reading, Record, UnavailableError, ratio, value
+from benchmarks.errors import UnavailableError
+from benchmarks.part import Figure, Part, Reading, Record, ratio, value
 from loadfleet.tuning import rate
 from loadfleet.tuning.probe import Outcome
 

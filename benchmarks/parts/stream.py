@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.manners import in_turn
 from benchmarks.part import Figure, Part, Reading, difference
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def readings(bench: Bench, number: int) -> Iterator[Reading]:
         times = bench.child("benchmarks.sut:bare_calls", cell=cell, indices=indices)
         return Reading("bare", float(np.percentile(times, 90)), "ms")
 
-    for turn in (harness, bare) if number % 2 == 0 else (bare, harness):
+    for turn in in_turn(number, harness, bare):
         yield turn()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.manners import bare, harness, in_turn
 from benchmarks.part import Part, Reading, ratio
 
 if TYPE_CHECKING:
@@ -18,16 +19,8 @@ SAMPLES = 2_000  # six seconds: what LoadGen takes to begin and to end is no par
 def readings(bench: Bench, number: int) -> Iterator[Reading]:
     """Samples a second."""
     cell = bench.cell(workload=WORKLOAD, model=MODEL, query_count=SAMPLES)
-    indices = bench.issued(cell)
-
-    def harness() -> Reading:
-        return Reading("harness", bench.run(cell).metric)
-
-    def bare() -> Reading:
-        return Reading("bare", bench.child("benchmarks.sut:bare_offline", cell=cell, indices=indices))
-
-    for turn in (harness, bare) if number % 2 == 0 else (bare, harness):
-        yield turn()
+    for turn in in_turn(number, harness, bare):
+        yield turn(bench, cell)
 
 
 PART = Part(

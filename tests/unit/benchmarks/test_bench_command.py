@@ -10,7 +10,8 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import parts
 from benchmarks.bench import Bench
-from benchmarks.part import Part, Reading, Record, UnavailableError, ratio, rows
+from benchmarks.errors import UnavailableError
+from benchmarks.part import Part, Reading, Record, ratio, rows
 from benchmarks.parts import large
 from benchmarks.turns import seconds
 from loadfleet.errors import InputError

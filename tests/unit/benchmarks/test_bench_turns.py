@@ -1,15 +1,20 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from benchmarks.part import Part, Reading, UnavailableError
+from benchmarks.errors import UnavailableError
+from benchmarks.part import Part, Reading
+from benchmarks.parts import vision
 from benchmarks.turns import Turns, seconds
 from loadfleet.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from benchmarks.bench import Bench
 
 
 class _Clock:
@@ -123,3 +128,26 @@ def test_durations(text: str, expected: float) -> None:
 def test_durations_that_are_none(text: str) -> None:
     with pytest.raises(InputError, match="--budget"):
         seconds(text)
+
+
+class _Measured:
+    """Stands in for the bench: every cell is one word, every measurement one number."""
+
+    def cell(self, *words: object, **wanted: object) -> dict[str, object]:
+        return {"words": words, **wanted}
+
+    def issued(self, cell: dict[str, object]) -> list[int]:
+        return [0]
+
+    def run(self, cell: dict[str, object]) -> SimpleNamespace:
+        return SimpleNamespace(metric=2.0)
+
+    def child(self, task: str, **arguments: object) -> float:
+        return 1.0
+
+
+def test_every_second_round_has_its_turns_the_other_way_round() -> None:
+    first, second = ([one.name for one in vision.PART.run(cast("Bench", _Measured()), number)] for number in (0, 1))
+
+    assert first == ["harness", "bare"]
+    assert second == ["bare", "harness"]
