@@ -281,6 +281,18 @@ def test_rm_of_what_was_left(store: Store) -> None:
     assert not left.exists()
 
 
+def test_rm_of_what_runs_made(store: Store) -> None:
+    made = store.path / "compiled" / "runtime" / "model-1"
+    made.mkdir(parents=True)
+    (made / "graph").write_bytes(b"1234567")
+    assert "7 B are compiled models and choices of a backend" in run("show").stderr
+    assert json.loads(run("show", "--json").stdout)["made"] == 7
+    assert f"would remove a compiled model, 7 B, {made}" in run("rm", "--made", "--dry-run").stdout
+    assert made.exists()
+    assert json.loads(run("rm", "--made", "--yes", "--json").stdout)["freed"] == 7
+    assert not made.exists()
+
+
 def test_ensure_pins_and_knows_a_quota(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOADFLEET_STORE_QUOTA", "10B")
     assert "store_quota lets" in error_of("ensure", "dataset", "first").message

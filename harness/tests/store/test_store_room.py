@@ -200,3 +200,39 @@ def test_what_killed_processes_left_is_found_and_removed(three: Callable[..., St
     assert len(store.drop_leftovers()) == 3
     assert store.leftovers() == []
     assert [entry.name for entry in store.entries()] == ["first"]
+
+
+def made_in(store: Store, entry: str) -> Path:
+    """What a run leaves: a compiled form of a model, one that is being made, and a choice."""
+    folder = store.path / "compiled" / "runtime" / f"{entry}-0123456789ab"
+    for each in (folder, folder.parent / f".{folder.name}.new1"):
+        each.mkdir(parents=True)
+        (each / "graph").write_bytes(b"1234567")
+    (store.path / "choices").mkdir(exist_ok=True)
+    (store.path / "choices" / "bert.json").write_bytes(b"{}")
+    return folder
+
+
+def test_what_runs_made_counts_and_goes_unless_somebody_makes_it(store: Store) -> None:
+    from loadfleet.store.guards import exclusive  # noqa: PLC0415
+
+    folder = made_in(store, "model-1")
+    assert store.used() == 16
+    assert {each.what for each in store.made()} == {"a compiled model", "a choice of a backend"}
+    with exclusive(folder.parent / f".{folder.name}.lock", lambda: None):
+        assert [each.path.name for each in store.drop_made()] == ["bert.json"]
+    assert len(store.drop_made()) == 2
+    assert store.made() == []
+
+
+def test_what_runs_made_is_advised_first_and_goes_with_its_entry(three: Callable[..., Store]) -> None:
+    store = three(15_000)
+    first, second = (store.find("dataset", name) for name in NAMES[:2])
+    assert first is not None
+    assert second is not None
+    folder, other = made_in(store, first.path.name), made_in(store, second.path.name)
+    with pytest.raises(NotReadyError, match=r"--made, 30 B, what runs made and make again\n  dataset first") as caught:
+        store.ensure("dataset", "third")
+    assert "`loadfleet cache rm --made`" in caught.value.fix
+    store.remove(first)
+    assert (folder.exists(), other.exists()) == (False, True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from loadfleet.store import StoreEntry
     from loadfleet.store.leftovers import Leftover
+    from loadfleet.store.made import Made
 
 
 @click.command()
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Needed to remove everything, when no TAGS are given.")
 @click.option("--even-pinned", is_flag=True, help="Also entries that are pinned.")
 @click.option("--leftovers", is_flag=True, help="Also what interrupted downloads and killed processes left.")
+@click.option("--made", is_flag=True, help="Also compiled models and choices of a backend, which runs make again.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @store_option
@@ -37,15 +39,16 @@ def rm(
     everything: bool,
     even_pinned: bool,
     leftovers: bool,
+    made: bool,
     yes: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Remove the entries that all TAGS fit; pinned ones and those that a run is using are kept."""
-    if not tags and not everything and not leftovers and older_than is None:
+    if not (tags or everything or leftovers or made) and older_than is None:
         raise InputError(
             "nothing named to remove",
-            fix="name tags (see `loadfleet cache show`), or give --older-than, --leftovers or --all",
+            fix="name tags (see `loadfleet cache show`), or give --older-than, --leftovers, --made or --all",
         )
     store, use = Store(store_path), {}
     oldest = removal.before(older_than)
@@ -53,7 +56,7 @@ def rm(
         use = store.use()
     chosen = [each for each in select(store, tags) if each.path in use and use[each.path].last < oldest]
     going, kept = removal.split(store, chosen, use, even_pinned=even_pinned)
-    left = store.leftovers() if leftovers else []
+    left: list[Leftover | Made] = [*(store.leftovers() if leftovers else []), *(store.made() if made else [])]
     if not as_json:
         _tell(going, kept, left, "would remove" if dry_run else "remove")
     if kept and not going and not left:
@@ -66,14 +69,14 @@ def rm(
     if (going or left) and not dry_run and not yes:
         if as_json:
             raise InputError("--json cannot ask", fix="give --yes")
-        more = f" and {len(left)} leftovers" if left else ""
+        more = f" and {len(left)} other files and folders" if left else ""
         if not _confirmed(f"Remove {len(going)} of {len(store.entries())} entries{more}?"):
             click.echo("nothing removed")
             return
     if not dry_run:
         for entry in going:
             store.remove(entry)
-        left = store.drop_leftovers() if leftovers else []
+        left = [*(store.drop_leftovers() if leftovers else []), *(store.drop_made() if made else [])]
     if as_json:
         echo_json(
             {
@@ -87,7 +90,7 @@ def rm(
         click.echo(f"nothing in {store.path}" + (f" fits {' '.join(tags)}" if tags else " is to be removed"), err=True)
 
 
-def _tell(going: list[StoreEntry], kept: list[tuple[StoreEntry, str]], left: list[Leftover], verb: str) -> None:
+def _tell(going: list[StoreEntry], kept: list[tuple[StoreEntry, str]], left: list[Leftover | Made], verb: str) -> None:
     for entry in going:
         click.echo(f"{verb} {entry.kind} {entry.name}, {size(entry.takes)}, {entry.path}")
     for each in left:

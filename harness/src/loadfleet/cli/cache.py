@@ -112,12 +112,12 @@ def show(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
     store = Store(store_path)
     use = store.use()
     found = [entry for entry in select(store, tags) if entry.path in use]
-    left = sum(each.size for each in store.leftovers())
+    left, made = (sum(each.size for each in group) for group in (store.leftovers(), store.made()))
     takes = sum(entry.takes for entry in found)
     if as_json:
         rows = [{**facts(entry), **_story(store, entry, use[entry.path])} for entry in found]
-        sums = {"size": sum(entry.size for entry in found), "takes": takes, "leftovers": left, "free": store.free()}
-        echo_json({"store": str(store.path), "entries": rows, **sums})
+        sums = {"size": sum(entry.size for entry in found), "takes": takes, "leftovers": left, "made": made}
+        echo_json({"store": str(store.path), "entries": rows, **sums, "free": store.free()})
         return
     if not found:
         click.echo(f"nothing in {store.path}" + (f" fits {' '.join(tags)}" if tags else ""), err=True)
@@ -125,6 +125,12 @@ def show(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
         header = ("KIND", "NAME", "SIZE", "AGE", "LAST USED", "STATE", "USED BY", "DIGEST", "SOURCE")
         click.echo(aligned(header, [_line(store, each, use[each.path]) for each in found]))
         click.echo(f"{size(takes)} in {store.path}, {size(store.free())} free", err=True)
+    if made:
+        click.echo(
+            f"{size(made)} are compiled models and choices of a backend, which runs make again: "
+            "`loadfleet cache rm --made` removes them",
+            err=True,
+        )
     if left:
         click.echo(
             f"{size(left)} was left by interrupted processes: `loadfleet cache rm --leftovers` removes it", err=True

@@ -71,17 +71,20 @@ def _downloads(layout: Layout) -> Iterator[Leftover]:
         yield Leftover(path, path.stat().st_size, "a part of a download", path.stem)
     for path in sorted(layout.downloads.glob(f"{PACKAGES}*")):
         if time.time() - path.stat().st_mtime > STALE_S:
-            yield Leftover(path, _size(path), "packages of a killed process", path.name)
+            yield Leftover(path, size_of(path), "packages of a killed process", path.name)
 
 
 def _folders(layout: Layout) -> Iterator[Leftover]:
     for path in sorted(layout.artifacts.glob("*/*/")):
         kind = path.parent.name
         if match := _HIDDEN.fullmatch(path.name):
-            yield Leftover(path, _size(path), "an entry that was not finished", f"{kind}-{match[1]}")
+            yield Leftover(path, size_of(path), "an entry that was not finished", f"{kind}-{match[1]}")
         elif StoreEntry.read(path) is None:
-            yield Leftover(path, _size(path), "a folder without a description", f"{kind}-{path.name}")
+            yield Leftover(path, size_of(path), "a folder without a description", f"{kind}-{path.name}")
 
 
-def _size(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if not path.is_dir():
+        return path.lstat().st_size
+    return sum(each.lstat().st_size for each in path.rglob("*") if each.is_file())

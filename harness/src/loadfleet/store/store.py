@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadfleet.errors import InputError
-from loadfleet.store import adopted, leftovers, pins, recipe, usage
+from loadfleet.store import adopted, leftovers, made, pins, recipe, usage
 from loadfleet.store.entry import ENTRY_FILE, Report, StoreEntry
 from loadfleet.store.guards import megabytes, words_for_errors
 from loadfleet.store.layout import Layout, discard, publish, silent
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from loadfleet.store.leftovers import Leftover
+    from loadfleet.store.made import Made
     from loadfleet.store.recipe import Recipe, WantedFile
 
 
@@ -168,12 +169,13 @@ class Store:
             return self._layout.entries()
 
     def used(self) -> int:
-        """Bytes that entries and leftovers take here.
+        """Bytes that entries, leftovers and what runs made take here.
 
         Raises:
             NotReadyError: The store cannot be read.
         """
-        return sum(entry.takes for entry in self.entries()) + sum(each.size for each in self.leftovers())
+        others: list[Leftover | Made] = [*self.leftovers(), *self.made()]
+        return sum(entry.takes for entry in self.entries()) + sum(each.size for each in others)
 
     def free(self) -> int:
         """Bytes that its disk has free."""
@@ -196,6 +198,24 @@ class Store:
         """
         with words_for_errors(self.path):
             return leftovers.drop(self._layout)
+
+    def made(self) -> list[Made]:
+        """What runs made for themselves, and make again where it is missing.
+
+        Raises:
+            NotReadyError: The store cannot be read.
+        """
+        with words_for_errors(self.path):
+            return made.of(self.path)
+
+    def drop_made(self) -> list[Made]:
+        """Remove what runs made for themselves; what was removed.
+
+        Raises:
+            NotReadyError: The store cannot be written.
+        """
+        with words_for_errors(self.path):
+            return made.drop(made.of(self.path))
 
     def use(self) -> dict[Path, usage.Use]:
         """Who uses each entry, by its folder.
@@ -242,7 +262,7 @@ class Store:
             return problems
 
     def remove(self, entry: StoreEntry) -> None:
-        """Remove an entry; it disappears at once, its files a moment later.
+        """Remove an entry and its compiled forms; it disappears at once, its files a moment later.
 
         Raises:
             NotReadyError: The store cannot be written.
@@ -251,9 +271,10 @@ class Store:
             if entry.path.is_dir():
                 discard(entry.path)
             pins.unpin(self.path, entry)
+            made.drop(made.of_entry(self.path, entry.path.name))
 
     def _removable(self) -> list[usage.Removable]:
-        """Entries that take room and that neither a pin nor a run that goes on keeps, longest unused first."""
+        """What runs made; then entries that neither a pin nor a run that goes on keeps, longest unused first."""
         use = self.use()
         found = [
             entry
@@ -261,10 +282,12 @@ class Store:
             if entry.takes and not self.pinned(entry) and not usage.running(self.path, use[entry.path])
         ]
         found.sort(key=lambda entry: use[entry.path].last)
-        return [
+        entries = [
             usage.Removable(f"{each.kind} {each.name}", each.takes, f"last used {use[each.path].last:%Y-%m-%d}")
             for each in found
         ]
+        again = sum(each.size for each in self.made())
+        return [*([usage.Removable("--made", again, "what runs made and make again")] if again else []), *entries]
 
     @property
     def catalogue(self) -> Path:

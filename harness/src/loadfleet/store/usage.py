@@ -20,12 +20,12 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True)
 class Removable:
-    """An entry that may go.
+    """An entry that may go, or all that runs made.
 
     Attributes:
-        label: Kind and name.
+        label: What `loadfleet cache rm` calls it: kind and name, or an option.
         size: Bytes that its removal frees.
-        words: When it was last used.
+        words: When it was last used, or what it is.
     """
 
     label: str
