@@ -18,7 +18,7 @@ import numpy as np
 
 from loadfleet import backends, workloads
 from loadfleet.catalogue import rounds
-from loadfleet.cell import runner
+from loadfleet.cell import sessions
 from loadfleet.loadgen import run as loadgen
 from loadfleet.loadgen.engine import Engine, core_shares, plan_batches
 from loadfleet.loadgen.logs import DetailLog
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from loadfleet.backends import Session
     from loadfleet.workloads import Dataset
 
 Cell = dict[str, Any]
@@ -58,11 +57,6 @@ def dataset(cell: Cell) -> Dataset:
     return workloads.load(cell["workload"]).open(Path(cell["dataset"]["path"]))
 
 
-def open_session(cell: Cell, threads: int) -> Session:
-    """The cell's model in its backend, as the harness opens it."""
-    return runner.open_session(cell, backends.load(cell["backend"]["name"]), threads)
-
-
 def engine(cell: Cell, data: Dataset, lg: Any) -> Engine:
     """The harness' engine for a cell; a batch that raises ends the process."""
 
@@ -70,7 +64,7 @@ def engine(cell: Cell, data: Dataset, lg: Any) -> Engine:
         print(error, flush=True)
         os._exit(1)
 
-    return Engine(data, lambda threads: open_session(cell, threads), runner.layout(cell, data), lg, fail)
+    return sessions.engine(cell, data, backends.load(cell["backend"]["name"]), lg, fail)
 
 
 def with_loadgen(cell: Cell, sut: Any, values: dict[str, float], count: int | None = None) -> DetailLog:
@@ -114,9 +108,7 @@ def issued(cell: Cell) -> list[int]:
 
 def model_load(cell: Cell) -> float:
     """Seconds in which the harness loads the model into all its sessions."""
-    sessions = engine(cell, dataset(cell), loadgen.module())
-    backends.load(cell["backend"]["name"])
-    plan = scheduler(cell["scenario"], sessions, 1e3)
+    plan = scheduler(cell["scenario"], engine(cell, dataset(cell), loadgen.module()), 1e3)
     before = time.perf_counter()
     plan.load()
     return time.perf_counter() - before
@@ -127,21 +119,21 @@ def bare_offline(cell: Cell, indices: list[int]) -> float:
     data, chosen = dataset(cell), np.array(indices, np.int64)
     data.load(indices)
     # Sessions and widths are those of the harness; LoadGen is not called.
-    sessions = engine(cell, data, loadgen.module())
-    batches = [chosen[places] for places in plan_batches(data.lengths[chosen], sessions.layout)]
-    return len(indices) / _raced(sessions, [data.batch(batch, sessions.width(batch)) for batch in batches])
+    harness = engine(cell, data, loadgen.module())
+    batches = [chosen[places] for places in plan_batches(data.lengths[chosen], harness.layout)]
+    return len(indices) / _raced(harness, [data.batch(batch, harness.width(batch)) for batch in batches])
 
 
-def _raced(sessions: Engine, batches: Sequence[Any]) -> float:
+def _raced(harness: Engine, batches: Sequence[Any]) -> float:
     """Seconds in which the instances work through batches, each taking the next when it is free."""
-    layout = sessions.layout
+    layout = harness.layout
     warm = batches[:: max(1, len(batches) // 8)]
     waiting = iter(range(len(batches)))
     lock, gate = threading.Lock(), threading.Barrier(layout.instances + 1)
 
     def instance(cores: set[int]) -> None:
         os.sched_setaffinity(0, cores)
-        session = sessions.open()
+        session = harness.open()
         for batch in warm:
             session.run(batch)
         gate.wait()
@@ -164,10 +156,10 @@ def _raced(sessions: Engine, batches: Sequence[Any]) -> float:
 def bare_calls(cell: Cell, indices: list[int]) -> list[float]:
     """Milliseconds of one call for each sample, alone, not padded, on all cores; in the order of `indices`."""
     data = dataset(cell)
-    sessions = engine(cell, data, loadgen.module())
-    session = sessions.open()
+    harness = engine(cell, data, loadgen.module())
+    session = harness.open()
     data.load(indices)
-    inputs = [data.batch(one, sessions.width(one)) for one in np.array(indices, np.int64)[:, None]]
+    inputs = [data.batch(one, harness.width(one)) for one in np.array(indices, np.int64)[:, None]]
     for one in inputs[: max(8, len(inputs) // 8)]:
         session.run(one)
     return _times(session.run, inputs)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from loadfleet.cell import plan, runner, spec
+from loadfleet.cell import plan, sessions, spec
 from loadfleet.errors import InputError, LoadfleetError, NotReadyError
 from toy import ToyDataset
 
@@ -49,10 +49,10 @@ def test_a_batch_may_be_bound_by_its_cost(run_file: dict[str, Any]) -> None:
     dataset = ToyDataset(np.zeros(40, np.float32))
     for scenario in ("Offline", "MultiStream"):
         [cell] = plan.make(run_file | {"scenarios": [scenario], "modes": ["performance"], "batch_cost": 90})
-        arranged = runner.layout(cell, dataset)
+        arranged = sessions.layout(cell, dataset)
         assert (arranged.batch_samples, arranged.batch_cost) == (16, 90)
     [cell] = plan.make(run_file | {"modes": ["performance"], "batch_size": 2, "batch_cost": 90})
-    assert (runner.layout(cell, dataset).batch_samples, runner.layout(cell, dataset).batch_cost) == (2, 90)
+    assert (sessions.layout(cell, dataset).batch_samples, sessions.layout(cell, dataset).batch_cost) == (2, 90)
 
 
 @pytest.mark.parametrize(("backend", "expected"), [("onnxruntime", (4, 1)), ("openvino", (2, 2))])
@@ -60,10 +60,10 @@ def test_a_large_model_gets_fewer_instances_unless_they_share_it(
     run_file: dict[str, Any], monkeypatch: pytest.MonkeyPatch, backend: str, expected: tuple[int, int]
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3})
-    monkeypatch.setattr(runner, "session_bytes", lambda _: 3 << 30)
+    monkeypatch.setattr(sessions, "session_bytes", lambda _: 3 << 30)
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=64 << 30))
     [cell] = plan.make(run_file | {"modes": ["performance"], "backend": backend, "instances": None, "threads": None})
-    arranged = runner.layout(cell, ToyDataset(np.zeros(40, np.float32)))
+    arranged = sessions.layout(cell, ToyDataset(np.zeros(40, np.float32)))
     assert (arranged.instances, arranged.threads) == expected
 
 

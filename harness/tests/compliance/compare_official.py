@@ -22,8 +22,9 @@ from test_compliance_performance import KEYS, LINES, detail, summary
 
 from loadfleet.catalogue import rounds
 from loadfleet.compliance import tests, verify
-from loadfleet.compliance.base import ACCURACY, DETAIL, SUMMARY, Logs
+from loadfleet.compliance.base import Logs
 from loadfleet.compliance.cell import bounds
+from loadfleet.loadgen.logs import ACCURACY, DETAIL, SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

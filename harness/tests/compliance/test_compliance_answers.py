@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loadfleet.compliance import answers
-from loadfleet.compliance.base import ACCURACY, Finding, Logs
+from loadfleet.compliance.base import Finding, Logs
 from loadfleet.errors import BadResultError
+from loadfleet.loadgen.logs import ACCURACY
 from loadfleet.workloads import Accuracy
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import pytest
 
 from loadfleet.catalogue import rounds
 from loadfleet.compliance import tests, verify
-from loadfleet.compliance.base import ACCURACY, Logs
+from loadfleet.compliance.base import Logs
 from loadfleet.compliance.cell import bounds
+from loadfleet.loadgen.logs import ACCURACY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

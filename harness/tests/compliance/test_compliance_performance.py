@@ -9,8 +9,9 @@ import pytest
 
 from loadfleet import catalogue
 from loadfleet.compliance import performance
-from loadfleet.compliance.base import DETAIL, SUMMARY, Logs
+from loadfleet.compliance.base import Logs
 from loadfleet.errors import BadResultError
+from loadfleet.loadgen.logs import DETAIL, SUMMARY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import os
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from loadfleet import files, workloads
+from loadfleet import workloads
 from loadfleet.catalogue import rounds
-from loadfleet.cell import runner
+from loadfleet.cell import result_file, sessions, settings
 from loadfleet.cell.probing import Probes
 from loadfleet.errors import InputError
 from loadfleet.loadgen.scenarios import SCENARIOS
-from loadfleet.results import model as results
 from loadfleet.tuning import arrangement, found, prediction, record, strategy
 
 if TYPE_CHECKING:
@@ -43,24 +41,16 @@ def run(folder: Path, cell: Mapping[str, Any], argv: list[str]) -> int:
         NotReadyError: The backend or LoadGen is missing, or the store cannot be written.
         BadResultError: Nothing was found; the message says why.
     """
-    if (folder / "result.json").exists():
+    if (folder / result_file.NAME).exists():
         raise InputError(f"{folder} already holds result.json", fix="name a new folder: a search is never overwritten")
-    started = _now()
+    times = {**result_file.started(cell), "load_s": None, "warm_up_s": None, "loadgen_s": None}
     depends = found.conditions(cell)
     dataset = workloads.load(cell["workload"]).open(Path(cell["dataset"]["path"]))
     about = task(cell, dataset)
     findings = strategy.find(about, Probes(folder, cell, _Status(folder, about.budget_s).say))
     kept = _keep(cell, findings, {**depends, "round": cell["round"], "bound_ms": about.bound_ms})
     result = _result(cell, findings, depends["versions"], kept)
-    result.update(
-        time={
-            "started": started, "finished": _now(), "load_s": None, "warm_up_s": None, "loadgen_s": None,
-            "clock_offset_ms": cell.get("gate", {}).get("clock_offset_ms"),
-        },
-        command={"argv": argv, "prefix": cell["command"]["prefix"]},
-    )  # fmt: skip
-    results.validate(result)
-    files.write_json(folder / "result.json", result)
+    result_file.write(folder, cell, result, times, argv)
     return 0
 
 
@@ -75,14 +65,14 @@ def task(cell: Mapping[str, Any], dataset: Dataset) -> Task:
         layouts=_layouts(cell, dataset, one_session=not scenario.higher_is_better),
         batches=_batches(cell, dataset, asked.samples_per_query if not scenario.higher_is_better else None),
         budget_s=60.0 * cell["find"]["minutes"],
-        bound_ms=runner.latency_limit(rules, cell) if server else None,
+        bound_ms=settings.latency_limit(cell, rules) if server else None,
         guess=cell["loadgen"]["target_qps"],
     )
 
 
 def _layouts(cell: Mapping[str, Any], dataset: Dataset, *, one_session: bool) -> list[dict[str, float]]:
     """Instances x threads, the usual one first, without those whose models would not fit into half of the memory."""
-    asked, usual = cell["backend"], runner.layout(cell, dataset)
+    asked, usual = cell["backend"], sessions.layout(cell, dataset)
     here: dict[str, float] = {"instances": usual.instances, "threads": usual.threads}
     others: list[dict[str, float]] = []
     if not (asked["instances"] or asked["threads"]):
@@ -92,13 +82,13 @@ def _layouts(cell: Mapping[str, Any], dataset: Dataset, *, one_session: bool) ->
     if one_session:
         threads = sorted({each["threads"] for each in others} - {here["threads"]}, reverse=True)
         return [{"threads": count} for count in (here["threads"], *threads)]
-    most = max(usual.instances, int(psutil.virtual_memory().available / 2 / runner.session_bytes(cell)))
+    most = max(usual.instances, int(psutil.virtual_memory().available / 2 / sessions.session_bytes(cell)))
     return [here, *(each for each in others if each != here and each["instances"] <= most)]
 
 
 def _batches(cell: Mapping[str, Any], dataset: Dataset, query: int | None) -> list[dict[str, float]]:
     """Batches to try; `query` is the number of samples that arrive together, None where that is no bound."""
-    asked, usual = cell["backend"], runner.layout(cell, dataset)
+    asked, usual = cell["backend"], sessions.layout(cell, dataset)
     if query == 1:
         return [{}]
     here: dict[str, float] = {"batch_size": usual.batch_samples, "batch_cost": usual.batch_cost}
@@ -123,18 +113,9 @@ def _result(cell: Mapping[str, Any], findings: Findings, versions: Mapping[str, 
     scenario = SCENARIOS[cell["scenario"]]
     ours = {name: value for name, value in versions.items() if name not in ("loadgen", "loadfleet")}
     probes = [one.as_json() for tried, _ in findings.searches.values() for one in tried]
+    options = {name: int(value) for name, value in findings.chosen.items() if name in found.SETTINGS}
     return {
-        "schema_version": 1,
-        **{key: cell[key] for key in runner.SAME},
-        **{key: cell[key] for key in ("gate", "platform") if key in cell},
-        "model": {"name": cell["model"]["name"], "digest": cell["model"]["digest"], **cell["model"]["facts"]},
-        "dataset": {key: cell["dataset"][key] for key in ("name", "digest", "samples")},
-        "backend": {
-            "name": cell["backend"]["name"],
-            "device": cell["backend"]["device"],
-            "versions": ours,
-            "options": {name: int(value) for name, value in findings.chosen.items() if name in found.SETTINGS},
-        },
+        **result_file.head(cell, ours, options),
         "loadgen": {"version": versions["loadgen"], "requested": {}, "effective": {}},
         "metric": {"name": scenario.metric, "value": findings.value, "unit": scenario.unit},
         "latency": None,
@@ -170,7 +151,3 @@ class _Status:
         temporary = self._path.with_name(".status.json.search")
         temporary.write_text(json.dumps(status), encoding="utf-8")
         temporary.replace(self._path)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,9 +12,10 @@ import numpy as np
 
 from loadfleet import backends, workloads
 from loadfleet.catalogue import rounds
-from loadfleet.cell import runner
+from loadfleet.cell import sessions, settings
+from loadfleet.loadgen import logs
 from loadfleet.loadgen import run as loadgen
-from loadfleet.loadgen.engine import Engine, Layout, plan_batches
+from loadfleet.loadgen.engine import Layout, plan_batches
 from loadfleet.loadgen.scenarios import SCENARIOS
 from loadfleet.loadgen.schedule import scheduler
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loadfleet.backends import Session
+    from loadfleet.loadgen.engine import Engine
     from loadfleet.workloads import Accuracy, Dataset, Workload
 
 PARTS = 10
@@ -34,7 +36,7 @@ def rate(cell: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         LoadfleetError: It cannot run here.
     """
     engine, _ = _engine(cell)
-    plan = scheduler(cell["scenario"], engine, runner.latency_limit(rounds.load(cell["round"]), cell))
+    plan = scheduler(cell["scenario"], engine, settings.latency_limit(cell, rounds.load(cell["round"])))
     plan.load()
     value = plan.warm_up(seconds)
     plan.close()
@@ -53,12 +55,12 @@ def accuracy(cell: Mapping[str, Any], samples: int) -> dict[str, Any]:
     dataset = engine.dataset
     chosen = np.unique(np.linspace(0, dataset.count - 1, min(samples, dataset.count)).astype(np.int64))
     dataset.load(chosen.tolist())
-    layout = runner.layout(cell, dataset)
+    layout = engine.layout
     alone = Layout(1, len(os.sched_getaffinity(0)), layout.batch_samples, layout.batch_cost, layout.width)
     backend = backends.load(cell["backend"]["name"])
-    session = runner.open_session(cell, backend, alone.threads)
+    session = sessions.open_session(cell, backend, alone.threads)
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / runner.LOGS[2]
+        log = Path(folder) / logs.ACCURACY
         lines = _answers(engine, session, dataset, chosen, alone)
 
         def score(some: list[str]) -> Accuracy:
@@ -78,10 +80,7 @@ def _engine(cell: Mapping[str, Any]) -> tuple[Engine, Workload]:
     def fail(error: BaseException) -> None:
         raise error
 
-    def open_session(threads: int) -> Session:
-        return runner.open_session(cell, backend, threads)
-
-    return Engine(dataset, open_session, runner.layout(cell, dataset), loadgen.module(), fail), workload
+    return sessions.engine(cell, dataset, backend, loadgen.module(), fail), workload
 
 
 def _answers(

@@ -22,7 +22,7 @@ def run(cell_file: Path) -> None:
 
     Exit status: 0 good, 1 the result is bad, 2 wrong input, 3 not ready.
     """
-    from loadfleet.cell import find, plan, runner, spec  # noqa: PLC0415
+    from loadfleet.cell import error_file, find, plan, runner, spec  # noqa: PLC0415
     from loadfleet.tuning import found  # noqa: PLC0415
 
     cell = spec.read(cell_file, "cell")
@@ -35,7 +35,7 @@ def run(cell_file: Path) -> None:
         status = work(folder, cell, ["loadfleet", "cell", "run", cell_file.name])
     except LoadfleetError as error:
         if not (folder / "result.json").exists():
-            runner.explain(folder, error)
+            error_file.write(folder, error)
         raise
     sys.exit(status)
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loadfleet.compliance import log
-from loadfleet.compliance.base import ACCURACY, FAIL, Finding, Logs
+from loadfleet.compliance.base import FAIL, Finding, Logs
 from loadfleet.errors import BadResultError
+from loadfleet.loadgen.logs import ACCURACY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from loadfleet.catalogue.rounds import Target
     from loadfleet.workloads.base import Accuracy
 
-SUMMARY, DETAIL, ACCURACY = "mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json"
 PASS, FAIL = "TEST PASS", "TEST FAIL"
 """The words that MLCommons' submission checker looks for in a verification file."""
 

@@ -6,10 +6,11 @@ import shutil
 from typing import TYPE_CHECKING
 
 from loadfleet.compliance import tests
-from loadfleet.compliance.base import ACCURACY, DETAIL, SUMMARY, Logs
+from loadfleet.compliance.base import Logs
 from loadfleet.compliance.cell import bounds
 from loadfleet.compliance.verify import Outcome, verify
 from loadfleet.errors import InputError
+from loadfleet.loadgen.logs import ACCURACY, DETAIL, SUMMARY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from loadfleet.compliance.base import DETAIL, SUMMARY, Finding, Logs
+from loadfleet.compliance.base import Finding, Logs
 from loadfleet.errors import BadResultError
-from loadfleet.loadgen.logs import DetailLog
+from loadfleet.loadgen.logs import DETAIL, SUMMARY, DetailLog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

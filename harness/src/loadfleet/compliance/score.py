@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from loadfleet.compliance.base import ACCURACY, PASS, Finding, Logs
+from loadfleet.compliance.base import PASS, Finding, Logs
 from loadfleet.errors import BadResultError
+from loadfleet.loadgen.logs import ACCURACY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,9 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from loadfleet.compliance import log
-from loadfleet.compliance.base import ACCURACY, Finding, Logs
+from loadfleet.compliance.base import Finding, Logs
 from loadfleet.errors import BadResultError
+from loadfleet.loadgen.logs import ACCURACY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

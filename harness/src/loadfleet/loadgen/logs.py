@@ -1,4 +1,4 @@
-"""Reading LoadGen's detail log, and saying in words why a run is INVALID."""
+"""LoadGen's logs: their names, reading the detail log, and saying in words why a run is INVALID."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from loadfleet.loadgen.scenarios import SCENARIOS
 if TYPE_CHECKING:
     from pathlib import Path
 
+SUMMARY, DETAIL, ACCURACY = "mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json"
 _MARK = ":::MLLOG "
 _PERCENTILES = {"p50": "50.00", "p90": "90.00", "p95": "95.00", "p97": "97.00", "p99": "99.00", "p99.9": "99.90"}
 # What the lowered minimums of execution `test` can make INVALID by themselves.
