@@ -53,10 +53,10 @@ onnx: setup ## Measure any ONNX model: make onnx MODEL=FILE
 .PHONY: test
 test: setup ## Run all tests, the main job included
 	@if [ -n "$(CHROMIUM)" ]; then \
-		$(BIN)/pytest -n 2 -m "not e2e and not lab" $(ARGS); \
+		$(BIN)/pytest -n 2 --dist worksteal -m "not e2e and not lab" $(ARGS); \
 	else \
 		echo "make: left out: the tests of reports in a browser; they need chromium"; \
-		$(BIN)/pytest -n 2 -m "not e2e and not lab and not browser" $(ARGS); fi
+		$(BIN)/pytest -n 2 --dist worksteal -m "not e2e and not lab and not browser" $(ARGS); fi
 	@if [ "$$(id -u)" = 0 ] && command -v mmdebstrap >/dev/null; then \
 		$(BIN)/pytest -m "e2e or lab" $(ARGS); \
 	else \
@@ -65,7 +65,7 @@ test: setup ## Run all tests, the main job included
 
 .PHONY: unit
 unit: setup ## Run the fast tests only
-	$(BIN)/pytest -n 2 -m "not e2e and not integration and not lab and not browser" $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal -m "not e2e and not integration and not lab and not browser" $(ARGS)
 
 .PHONY: lab-up lab-down lab-shell
 lab-up: setup ## Start HOSTS hosts (3) on this machine, reached over SSH and without a way out; needs root
