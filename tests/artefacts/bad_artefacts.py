@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import os
 import shlex
 import signal
@@ -15,11 +14,10 @@ import ssl
 import subprocess
 import tarfile
 import threading
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.artefacts.bench import BUILD, LOADFLEET, PHOTOS, ROOT, Bench, Run, sha256, waiting
+from tests.artefacts.bench import BUILD, LOADFLEET, PHOTOS, ROOT, Bench, Run, odd, sha256, tar_of, waiting, zip_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,24 +88,6 @@ def attempt(bench: Bench, case: Case) -> tuple[Run, list[str]]:
     if proof:
         proof()
     return run, problems
-
-
-def tar_of(files: dict[str, bytes], *more: tarfile.TarInfo) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-        for info in more:
-            archive.addfile(info)
-    return buffer.getvalue()
-
-
-def odd(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, target
-    return info
 
 
 # Servers.
@@ -381,10 +361,7 @@ def name_clash(bench: Bench) -> Run:
     "fix: raise the parameter `bytes` of its catalogue entry if that is right", status=3, state=GOOD,
 )  # fmt: skip
 def bomb(bench: Bench) -> Run:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("1.jpg", bytes(80_000_000))
-    bench.unpacking(buffer.getvalue())
+    bench.unpacking(zip_of({"1.jpg": bytes(80_000_000)}))
     return bench.ensure("unpacked")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.server
 import os
 import subprocess
@@ -17,20 +16,19 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "harness/tests/store"))
 
-from store_helpers import Handler  # type: ignore[import-not-found]  # noqa: E402
+from archive_helpers import odd, tar_of, zip_of  # type: ignore[import-not-found]  # noqa: E402
+from store_helpers import Handler, sha256  # type: ignore[import-not-found]  # noqa: E402
 
 from loadfleet.store import Store  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+__all__ = ["BUILD", "LOADFLEET", "PHOTOS", "ROOT", "Bench", "Run", "odd", "sha256", "tar_of", "waiting", "zip_of"]
+
 LOADFLEET = str(Path(sys.executable).parent / "loadfleet")
 PHOTOS = bytes(range(256)) * 10_000  # 2.56 MB: what the data set `photos` consists of
 BUILD = "loadfleet.store.unpack:build"
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 class Held(Handler):  # type: ignore[misc]

@@ -9,10 +9,10 @@ import lzma
 import shutil
 import subprocess
 import tarfile
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from archive_helpers import odd, tar_of, zip_of
 from store_helpers import CONTENT, Handler, sha256, visible
 
 from loadfleet.errors import InputError, NotReadyError
@@ -27,26 +27,6 @@ if TYPE_CHECKING:
 FILES = {"package/data/data.bin": CONTENT, "package/data/small.txt": b"small"}
 
 
-def tar_of(files: dict[str, bytes], *more: tarfile.TarInfo) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(f"./{name}")
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-        for info in more:
-            archive.addfile(info)
-    return buffer.getvalue()
-
-
-def zip_of(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
 def zstandard(content: bytes) -> bytes:
     return subprocess.run(["zstd", "-qc"], input=content, capture_output=True, check=True).stdout
 
@@ -59,7 +39,8 @@ def debian_of(members: dict[str, bytes]) -> bytes:
     return out
 
 
-TAR = tar_of(FILES)
+DOTTED = {f"./{name}": content for name, content in FILES.items()}  # as tar names the members of a folder
+TAR = tar_of(DOTTED)
 FORMS = {
     "zip": lambda: zip_of(FILES),
     "tar": lambda: TAR,
@@ -123,9 +104,8 @@ def test_what_can_be_wrong_with_a_member(
     changes: dict[str, Any],
     expected: str,
 ) -> None:
-    link, pipe = tarfile.TarInfo("package/data/link"), tarfile.TarInfo("package/data/pipe")
-    link.type, link.linkname, pipe.type = tarfile.SYMTYPE, "/etc/passwd", tarfile.FIFOTYPE
-    archive = tar_of(FILES, link, pipe)
+    link, pipe = odd("package/data/link", tarfile.SYMTYPE, "/etc/passwd"), odd("package/data/pipe", tarfile.FIFOTYPE)
+    archive = tar_of(DOTTED, link, pipe)
     server.files["/archive"] = archive
     good = {"sha256": sha256(archive), "member": "package/data/data.bin"}
     one_file({"type": "url", "url": f"{server.url}/archive", **good, **changes})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
+import gzip
 import tarfile
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from archive_helpers import odd, tar_of, zip_of
 from store_helpers import sha256, visible
 
 from loadfleet.errors import NotReadyError
@@ -19,24 +19,6 @@ if TYPE_CHECKING:
     from loadfleet.store import Store
 
 PHOTOS = {"val/a/1.jpg": b"one", "val/a/2.jpg": b"two", "val/readme.txt": b"text"}
-
-
-def tarball(files: dict[str, bytes], *more: tarfile.TarInfo, gz: bool = False) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz" if gz else "w") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-        for info in more:
-            archive.addfile(info)
-    return buffer.getvalue()
-
-
-def odd(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, target
-    return info
 
 
 @pytest.fixture
@@ -59,7 +41,7 @@ def unpacked(add: Callable[..., None], overlay: Path) -> Callable[..., None]:
 
 
 def test_members_by_pattern_without_leading_folders(store: Store, unpacked: Callable[..., None]) -> None:
-    unpacked(tarball(PHOTOS, odd("val", tarfile.DIRTYPE)), members=["*.jpg"], strip=2, files=2)
+    unpacked(tar_of(PHOTOS, odd("val", tarfile.DIRTYPE)), members=["*.jpg"], strip=2, files=2)
     entry = store.ensure("dataset", "unpacked")
     assert {each.name: (entry.path / each.name).read_bytes() for each in entry.files} == {
         "1.jpg": b"one",
@@ -72,33 +54,26 @@ def test_members_by_pattern_without_leading_folders(store: Store, unpacked: Call
 
 
 def test_everything_with_its_folders(store: Store, unpacked: Callable[..., None]) -> None:
-    unpacked(tarball({**PHOTOS, "readme.txt": b"x"}, gz=True))
+    unpacked(gzip.compress(tar_of({**PHOTOS, "readme.txt": b"x"})))
     assert [each.name for each in store.ensure("dataset", "unpacked").files] == sorted([*PHOTOS, "readme.txt"])
-
-
-def bomb() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("readme.txt", bytes(30_000_000))
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(
     ("archive", "parameters", "words"),
     [
-        (tarball({"../evil": b"x"}), {}, "the path '../evil' leads out"),
-        (tarball({"/etc/evil": b"x"}), {}, "the path '/etc/evil' leads out"),
-        (tarball({}, odd("link", tarfile.SYMTYPE, "/etc/passwd")), {}, "link is a link"),
-        (tarball({}, odd("hard", tarfile.LNKTYPE, "/etc/passwd")), {}, "hard is a link"),
-        (tarball({}, odd("null", tarfile.CHRTYPE)), {}, "null is a device"),
-        (tarball({"readme.txt": b"1", "./readme.txt": b"2"}), {}, "it holds readme.txt twice"),
-        (tarball({"a": b"1", "a/b": b"2"}), {}, "it holds a/b twice"),
-        (tarball({"entry.json": b"{}"}), {}, "it holds entry.json"),
-        (tarball(PHOTOS), {"strip": 3}, "nothing is left of val/a/1.jpg without 3 folders"),
-        (tarball(PHOTOS), {"files": 50_000}, "it holds 3 files instead of 50,000"),
-        (tarball(PHOTOS), {"bytes": 8}, "it unpacks to more than"),
-        (tarball(PHOTOS, gz=True)[:-30], {}, "it is damaged, cut off or no archive"),
-        (bomb(), {}, "it unpacks to more than"),
+        (tar_of({"../evil": b"x"}), {}, "the path '../evil' leads out"),
+        (tar_of({"/etc/evil": b"x"}), {}, "the path '/etc/evil' leads out"),
+        (tar_of({}, odd("link", tarfile.SYMTYPE, "/etc/passwd")), {}, "link is a link"),
+        (tar_of({}, odd("hard", tarfile.LNKTYPE, "/etc/passwd")), {}, "hard is a link"),
+        (tar_of({}, odd("null", tarfile.CHRTYPE)), {}, "null is a device"),
+        (tar_of({"readme.txt": b"1", "./readme.txt": b"2"}), {}, "it holds readme.txt twice"),
+        (tar_of({"a": b"1", "a/b": b"2"}), {}, "it holds a/b twice"),
+        (tar_of({"entry.json": b"{}"}), {}, "it holds entry.json"),
+        (tar_of(PHOTOS), {"strip": 3}, "nothing is left of val/a/1.jpg without 3 folders"),
+        (tar_of(PHOTOS), {"files": 50_000}, "it holds 3 files instead of 50,000"),
+        (tar_of(PHOTOS), {"bytes": 8}, "it unpacks to more than"),
+        (gzip.compress(tar_of(PHOTOS))[:-30], {}, "it is damaged, cut off or no archive"),
+        (zip_of({"readme.txt": bytes(30_000_000)}), {}, "it unpacks to more than"),
         (b"<html>not found</html>", {}, "it is damaged, cut off or no archive"),
     ],
 )
