@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loadfleet.cell import agent, process
+from loadfleet import processes
+from loadfleet.cell import agent
 from loadfleet.errors import InputError, NotReadyError
 from loadfleet.results import model as results
 
@@ -90,10 +91,10 @@ def test_a_killed_agent_loses_nothing(make_run: Callable[..., Path]) -> None:
     first = agent.start(folder)
     wait(folder, running)
     os.kill(first["pid"], signal.SIGKILL)
-    while process.alive(folder / "agent.pid"):
+    while processes.alive(folder / "agent.pid"):
         time.sleep(0.01)
     cell = folder / "toy/SingleStream/performance"
-    orphan = process.alive(cell / "cell.pid")
+    orphan = processes.alive(cell / "cell.pid")
     assert orphan, "the cell outlives its agent"
     second = agent.start(folder)
     assert second["adopted"] is False
@@ -114,7 +115,7 @@ def test_stop_ends_the_cell_and_start_continues(make_run: Callable[..., Path]) -
     folder = make_run(**LONG)
     agent.start(folder)
     wait(folder, running)
-    pid = process.alive(folder / "toy/SingleStream/performance/cell.pid")
+    pid = processes.alive(folder / "toy/SingleStream/performance/cell.pid")
     assert pid
     assert agent.stop(folder, 2) is True
     status = agent.read_status(folder)

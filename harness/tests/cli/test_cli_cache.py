@@ -11,9 +11,9 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from loadfleet.cell.process import record
 from loadfleet.cli import cli, main
 from loadfleet.errors import BadResultError, InputError, LoadfleetError, NotReadyError
+from loadfleet.processes import record
 from loadfleet.store import Store
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from loadfleet import backends, choosing, files, hidden
-from loadfleet.cell import plan, process, replay, spec
+from loadfleet import backends, choosing, files, hidden, processes
+from loadfleet.cell import plan, replay, spec
 from loadfleet.choosing import record as choice
 from loadfleet.choosing import trial
 from loadfleet.errors import InputError, InterruptedRunError, LoadfleetError, NotReadyError
@@ -118,7 +118,7 @@ def _without_secrets(
 def working(run_dir: Path) -> int | None:
     """The agent's process id while it works; one that has written its last status is waited for."""
     deadline = time.monotonic() + _GRACE_S
-    while pid := process.alive(run_dir / "agent.pid"):
+    while pid := processes.alive(run_dir / "agent.pid"):
         if read_status(run_dir).get("phase") not in FINAL or time.monotonic() > deadline:
             return pid
         time.sleep(0.05)
@@ -142,17 +142,17 @@ def stop(run_dir: Path, grace_s: float = _GRACE_S) -> bool:
     """
     if not (run_dir / "run.json").exists():
         raise InputError(f"{run_dir} is not a run directory: it has no run.json", fix="name <store>/runs/<run id>")
-    agent = process.alive(run_dir / "agent.pid")
+    agent = processes.alive(run_dir / "agent.pid")
     if agent:
         os.kill(agent, signal.SIGTERM)
         deadline = time.monotonic() + grace_s + 10
-        while process.alive(run_dir / "agent.pid") and time.monotonic() < deadline:
+        while processes.alive(run_dir / "agent.pid") and time.monotonic() < deadline:
             time.sleep(0.1)
-        if pid := process.alive(run_dir / "agent.pid"):
-            process.end_group(pid, 1.0)
-    orphans = [pid for path in run_dir.glob("*/*/*/cell.pid") if (pid := process.alive(path))]
+        if pid := processes.alive(run_dir / "agent.pid"):
+            processes.end_group(pid, 1.0)
+    orphans = [pid for path in run_dir.glob("*/*/*/cell.pid") if (pid := processes.alive(path))]
     for pid in orphans:
-        process.end_group(pid, grace_s)
+        processes.end_group(pid, grace_s)
     if orphans:
         with Agent(run_dir) as late:
             late.finish("stopped", InterruptedRunError.exit_code, _STOPPED)
@@ -207,7 +207,7 @@ class Agent:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
-        process.record(self._dir / "agent.pid", os.getpid())
+        processes.record(self._dir / "agent.pid", os.getpid())
         if not self._acquire():
             return NotReadyError.exit_code
         self._status("running", None, "")
@@ -275,7 +275,7 @@ class Agent:
         deadline = time.monotonic() + _ATTEMPT_S
         while child.poll() is None:
             if self._stopping or time.monotonic() > deadline:
-                process.end_group(child.pid, _GRACE_S)
+                processes.end_group(child.pid, _GRACE_S)
                 child.wait()
                 if self._stopping:
                     raise InterruptedRunError(_STOPPED)
@@ -342,7 +342,7 @@ class Agent:
                 env={**os.environ, **extra}, start_new_session=True, pass_fds=lock,
             )  # fmt: skip
         with contextlib.suppress(ProcessLookupError):
-            process.record(folder / "cell.pid", child.pid)
+            processes.record(folder / "cell.pid", child.pid)
         entry.update(state="running", reasons=[], failure=None)
         waiting = max(0.0, cell.get("start_at", 0.0) - time.time())
         code = self._watch(child, folder, entry, cell["timeout_s"] + waiting)
@@ -375,7 +375,7 @@ class Agent:
             if late:
                 entry["reasons"] = [f"ended after {limit_s:g} s, the limit of benchmark_cell_timeout_s"]
             if late or self._stopping:
-                process.end_group(child.pid, _GRACE_S)
+                processes.end_group(child.pid, _GRACE_S)
                 return child.wait()
 
     def _set_aside(self, folder: Path) -> bool:
@@ -469,7 +469,7 @@ class Agent:
             "run_id": self._run["run_id"],
             "phase": phase,
             "pid": os.getpid(),
-            "boot_id": process.boot_id(),
+            "boot_id": processes.boot_id(),
             "updated": round(time.time(), 3),
             "exit_code": code,
             "message": message,
@@ -480,7 +480,7 @@ class Agent:
         temporary.replace(self._dir / "status.json")
 
     def _journal(self, event: str, **values: Any) -> None:
-        entry = {"t": round(time.time(), 3), "event": event, "boot_id": process.boot_id(), **values}
+        entry = {"t": round(time.time(), 3), "event": event, "boot_id": processes.boot_id(), **values}
         files.append_line(self._dir / "journal.jsonl", json.dumps(entry))
 
     def _on_stop(self, *_: object) -> None:

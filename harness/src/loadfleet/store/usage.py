@@ -69,7 +69,7 @@ def running(store: Path, use: Use) -> list[str]:
     """Those of an entry's runs that go on now."""
     if not use.runs:
         return []
-    from loadfleet.cell.process import alive  # noqa: PLC0415  psutil is slow to import
+    from loadfleet.processes import alive  # noqa: PLC0415  psutil is slow to import
 
     return [run for run in use.runs if alive(store / "runs" / run / "agent.pid")]
 

@@ -5,6 +5,7 @@ YAML files in `data/`, `conversions` and `models` turn single values, and `trans
 executed, nothing is looked up outside the catalogue. A flag, a script or a model more is a line of YAML.
 """
 
-from loadfleet.translate.translation import Part, Translation, translate
+from loadfleet.translate.request import Part
+from loadfleet.translate.translation import Translation, translate
 
 __all__ = ["Part", "Translation", "translate"]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loadfleet.catalogue import Entry
-    from loadfleet.translate.translation import Part
+    from loadfleet.translate.request import Part
 
 # where neither a round nor a workload says it, the scenarios that most of them have
 _USUAL = ["Offline", "Server", "SingleStream", "MultiStream"]

@@ -13,7 +13,7 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from loadfleet.translate.reading import Request
+    from loadfleet.translate.request import Request
 
 DATA = Path(__file__).parent / "data"
 SCHEMA = Path(__file__).parent / "rules.json"

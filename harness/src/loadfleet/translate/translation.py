@@ -13,7 +13,7 @@ from loadfleet.errors import InputError
 from loadfleet.translate import reading, rules, shell
 from loadfleet.translate.conversions import CONVERSIONS, Converted, from_words, is_placeholder
 from loadfleet.translate.models import Wanted
-from loadfleet.translate.reading import Flag, Request
+from loadfleet.translate.request import Flag, Part, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,23 +25,6 @@ _PLAIN = r"(?!(?:null|true|false|yes|no|on|off)$)[A-Za-z~$/<][\w.~$/+<>-]*"
 _LATER = {"all_scenarios": 1, "precision": 1}
 _PER_SCENARIO = 2
 _AT_LAST = 3
-
-
-@dataclass
-class Part:
-    """One flag, variation or assignment and what became of it.
-
-    Attributes:
-        theirs: As it was typed.
-        status: "set", "not_needed", "not_yet" (no counterpart, `why` says for what reason) or "unknown".
-        ours: `variable: value`, or an option of the command; empty where there is none.
-        why: In words; may be empty for what is set.
-    """
-
-    theirs: str
-    status: str
-    ours: str = ""
-    why: str = ""
 
 
 @dataclass

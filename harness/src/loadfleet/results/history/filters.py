@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from loadfleet.errors import InputError
-from loadfleet.results.history.index import COLUMNS
+from loadfleet.results.history.index import COLUMNS, Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,14 +16,6 @@ _FORM = re.compile(r"(?P<name>\w+)\s*(?P<sign>!=|>=|<=|=|~|<|>)(?P<value>.*)", r
 _TEXT_SIGNS = {"=", "!=", "~"}
 _HIDDEN = {"accuracy", "latency_ms", "files", "origin"}
 NAMES = tuple(name for name in COLUMNS if name not in _HIDDEN)
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A piece of SQL with `?` for each of `values`."""
-
-    sql: str
-    values: tuple[Any, ...]
 
 
 def parse(texts: Iterable[str]) -> list[Condition]:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from loadfleet.results.history.filters import Condition
-
 SCHEMA_VERSION = 1
 _WAIT_S = 10.0
 _TYPES = {
@@ -36,6 +34,14 @@ _JSON = ("accuracy", "latency_ms", "compliance", "files")
 COLUMNS: dict[str, str] = {name: _TYPES.get(name, "VARCHAR") for name in PublishedResult.__dataclass_fields__}
 _IDENTITY = "round, division, submitter, system, model_folder, scenario"
 _ORDER = "published.round_key DESC, published.model, published.scenario, published.submitter, published.system"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A piece of SQL with `?` for each of `values`."""
+
+    sql: str
+    values: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
