@@ -60,7 +60,7 @@ def asked(store: Path, workload: str, model: str, dataset: str, backend: str, de
         InputError: The catalogue has no such workload, model, data set or backend, or it has no such device.
     """
     entry = catalogue.get("workload", workload)
-    of = catalogue.model_of(entry, model)
+    of = catalogue.model_of(entry, model, backend=backend)
     names = {"model": of.name, "dataset": catalogue.dataset_of(entry, of, dataset).name}
     if backend == choosing.AUTO:
         backend = choosing.stand_in(device)

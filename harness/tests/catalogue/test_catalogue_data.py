@@ -62,6 +62,21 @@ def test_workloads_name_models_and_datasets_of_their_own(entry: Entry) -> None:
     assert set(entry.data["checker_models"]) <= set(rounds.load(rounds.newest(entry.data)).models)
 
 
+def test_a_backend_has_a_default_where_it_cannot_run_the_workloads() -> None:
+    bert = catalogue.get("workload", "bert")
+    chosen = {
+        name: catalogue.model_of(bert, backend=name).name for name in ("onnxruntime", "openvino", "pytorch", "auto")
+    }
+    assert chosen == {**dict.fromkeys(chosen, "minilm-squad"), "pytorch": "minilm-squad-pytorch"}
+    assert catalogue.model_of(bert, "minilm-squad", backend="pytorch").name == "minilm-squad", "what is named counts"
+    for backend in catalogue.entries("backend"):
+        for workload, name in backend.data.get("default_models", {}).items():
+            model, usual = catalogue.get("model", name), catalogue.model_of(catalogue.get("workload", workload))
+            assert model.data["workload"] == workload
+            assert model.data["format"] in backend.data["formats"]
+            assert usual.data["format"] not in backend.data["formats"]
+
+
 @pytest.mark.parametrize("entry", of("model"), ids=lambda entry: entry.name)
 def test_models_have_a_backend_that_accepts_them(entry: Entry) -> None:
     formats = {name for backend in of("backend") for name in backend.data["formats"] if name != "*"}

@@ -153,7 +153,7 @@ def _others(wanted: Wanted, project: Path, target: wheels.Target, wheelhouse: Pa
 def _closure(wanted: Wanted) -> list[Recipe]:
     """Recipes of everything wanted, each after what it is built from."""
     workload = catalogue.get("workload", wanted.workload)
-    models = [catalogue.model_of(workload, name) for name in wanted.models or (None,)]
+    models = [catalogue.model_of(workload, name, backend=wanted.backend) for name in wanted.models or (None,)]
     datasets = [catalogue.dataset_of(workload, model, name) for model in models for name in wanted.datasets or (None,)]
     names = dict.fromkeys((entry.kind, entry.name) for entry in (*models, *datasets))
     found: dict[tuple[str, str], Recipe] = {}

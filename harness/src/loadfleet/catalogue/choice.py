@@ -1,4 +1,4 @@
-"""Which entries a run uses: what the user names, else the workload's defaults.
+"""Which entries a run uses: what the user names, else the workload's defaults, or a backend's for that workload.
 
 Models of one workload may want differently prepared data (`preprocessing` of a model). Then a user, or the workload's
 default, names a raw data set, and the data set that was `prepared` of it for the model is meant.
@@ -17,13 +17,23 @@ if TYPE_CHECKING:
     from loadfleet.catalogue.entry import Entry
 
 
-def model_of(workload: Entry, asked: str | None = None, overlay: Path | None = None) -> Entry:
+def model_of(
+    workload: Entry, asked: str | None = None, overlay: Path | None = None, backend: str | None = None
+) -> Entry:
     """The model a run uses.
+
+    Args:
+        workload: Of the catalogue.
+        asked: What the user named.
+        overlay: Folder of entries beside the catalogue's.
+        backend: Name of the backend where one is chosen: it may have a default of its own for a workload whose default
+            is of a format that it does not run.
 
     Raises:
         InputError: No such model, or none is named for a workload that has none of its own.
     """
-    name = asked or workload.data.get("default_model")
+    own = {each.name: each.data.get("default_models", {}) for each in entries("backend")} if backend else {}
+    name = asked or own.get(backend or "", {}).get(workload.name) or workload.data.get("default_model")
     if name is None:
         raise InputError(
             f"the workload {workload.name} has no model of its own",

@@ -212,7 +212,7 @@ def _entries(
     run: Mapping[str, Any], workload: catalogue.Entry, store: Store
 ) -> tuple[catalogue.Entry, catalogue.Entry]:
     """Model and data set; those that a user imported are known to the store."""
-    model = catalogue.model_of(workload, run.get("model"), store.catalogue)
+    model = catalogue.model_of(workload, run.get("model"), store.catalogue, run.get("backend"))
     return model, catalogue.dataset_of(workload, model, run.get("dataset"), store.catalogue)
 
 

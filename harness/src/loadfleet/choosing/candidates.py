@@ -56,7 +56,7 @@ def open_choice(run: Mapping[str, Any]) -> tuple[catalogue.Entry, catalogue.Entr
         )
     workload = catalogue.get("workload", run["workload"])
     overlay = Store(Path(run["store_path"]).expanduser()).catalogue
-    model = catalogue.model_of(workload, run.get("model"), overlay)
+    model = catalogue.model_of(workload, run.get("model"), overlay, run.get("backend"))
     return model, catalogue.dataset_of(workload, model, run.get("dataset"), overlay)
 
 

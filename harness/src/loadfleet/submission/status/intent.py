@@ -199,7 +199,7 @@ def _model(found: Mapping[str, Any], run: Mapping[str, Any], workload: catalogue
         default = workload.data.get("default_model")
         official = catalogue.get("model", default).data.get("official_name") if default else None
         return {"name": str(brought), "reference": False, "official_name": official, "accuracy": {}}
-    entry = catalogue.model_of(workload, run.get("model"), overlay)
+    entry = catalogue.model_of(workload, run.get("model"), overlay, run.get("backend"))
     return {
         "name": entry.name,
         **{key: entry.data.get(key) for key in ("reference", "official_name")},
