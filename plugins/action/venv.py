@@ -16,7 +16,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.loadfleet.mlperf.plugins.module_utils import _tree, _wheels
+from ansible_collections.loadfleet.mlperf.plugins.module_utils import _environment, _tree, _wheels
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import locked, sha256
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._source import project_digest, project_files
 from ansible_collections.loadfleet.mlperf.plugins.plugin_utils._explained import explained
@@ -55,7 +55,7 @@ class ActionModule(ActionBase):
                 if layer["name"] in missing:
                     layer["file"] = self._send(self._file(layer), folder)
                     if bring and layer.get("lock"):
-                        layer["wheels"] = self._send(wheels(layer["lock"], answer["interpreter"]), folder)
+                        layer["wheels"] = self._send(self._wheels(layer, answer["interpreter"]), folder)
             final = self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars)
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
@@ -84,6 +84,9 @@ class ActionModule(ActionBase):
         if layer.get("lock"):
             return os.path.expanduser(layer["lock"])
         return wheel(os.path.expanduser(layer["wheel_source"]), layer["digest"])
+
+    def _wheels(self, layer: dict[str, Any], facts: dict[str, Any]) -> str:
+        return wheels(layer["lock"], facts, index=layer.get("index") or "")
 
     def _send(self, local: str, folder: str) -> str:
         remote: str = self._connection._shell.join_path(folder, os.path.basename(local))
@@ -127,13 +130,14 @@ def wheel(source: str, digest: str, cache: str = "~/.cache/loadfleet/wheels") ->
         return final
 
 
-def wheels(lock: str, facts: dict[str, Any], cache: str = "~/.cache/loadfleet/wheelhouse") -> str:
+def wheels(lock: str, facts: dict[str, Any], cache: str = "~/.cache/loadfleet/wheelhouse", index: str = "") -> str:
     """An archive of the wheels that a lock file names for a host, resolved at most once per lock file and kind of host.
 
     Args:
         lock: Lock file.
         facts: What the host's interpreter says of itself, see `_wheels.FACTS`.
         cache: Folder for archives on the controller; private, since what lies there gets installed.
+        index: Package index that is asked too when the controller's own sources lack a package.
 
     Raises:
         AnsibleActionFail: pip on the controller finds no wheel for a package.
@@ -159,6 +163,9 @@ def wheels(lock: str, facts: dict[str, Any], cache: str = "~/.cache/loadfleet/wh
             command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", *arguments]
             command += ["--dest", found, "--requirement", requirements]
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_PATIENCE_S)
+            if done.returncode != 0 and index and _environment.is_lacking(done.stdout + done.stderr):
+                command += ["--extra-index-url", index]
+                done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_PATIENCE_S)
             if done.returncode != 0:
                 raise AnsibleActionFail(
                     "the controller could not get the wheels of %s for a host without a network: %s"

@@ -41,6 +41,14 @@ def outdated(folder: str, layers: List[Dict[str, Any]]) -> List[str]:
     return [layer["name"] for layer in layers if stamp(folder, layer["name"]) != layer["digest"]]
 
 
+_LACKING = r"No matching distribution|Could not find a version"
+
+
+def is_lacking(text: str) -> bool:
+    """Whether pip says that no source offers a package."""
+    return re.search(_LACKING, text) is not None
+
+
 # First match wins: what pip or venv prints, what it means, what to do.
 COMPLAINTS = (
     (
@@ -59,7 +67,7 @@ COMPLAINTS = (
         "look at the package source (mirror, cache, wheelhouse) that this host uses",
     ),
     (
-        r"No matching distribution|Could not find a version",
+        _LACKING,
         "no source offers a package that the lock names for this Python and platform",
         "give the host a package source or a folder of wheels by wheelhouse_path, or set python_venv_offline",
     ),

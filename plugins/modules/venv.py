@@ -61,6 +61,12 @@ options:
         type: list
         elements: str
         default: []
+      index:
+        description:
+          - Package index that is asked too when the host's own sources lack a package of O(layers[].lock), for packages
+            that are published elsewhere only. Hashes of the lock file hold for it as well.
+        type: str
+        default: ""
       digest:
         description: Digest of the layer. Set by the action plugin.
         type: str
@@ -149,7 +155,7 @@ import os
 import shutil
 import tempfile
 import time
-from typing import Iterator
+from typing import Iterator, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.loadfleet.mlperf.plugins.module_utils import _environment, _python, _wheels
@@ -244,7 +250,11 @@ class Environment:
         else:
             command += ["--require-hashes", "--requirement", layer["file"]]
             with self._wheelhouse(layer) as place:
-                self._run(command + (["--no-index", "--find-links", place] if place else []), what)
+                if place:
+                    self._run([*command, "--no-index", "--find-links", place], what)
+                else:
+                    more = [*command, "--extra-index-url", layer["index"]] if layer["index"] else None
+                    self._run(command, what, otherwise=more)
         if layer["imports"]:
             code = "import " + ", ".join(layer["imports"])
             what = "layer %s is installed and does not work" % layer["name"]
@@ -291,8 +301,10 @@ class Environment:
         status, out, _err = self.module.run_command(command)
         return status, out
 
-    def _run(self, command: list, what: str, interpreter: str = "") -> None:
+    def _run(self, command: list, what: str, interpreter: str = "", otherwise: Optional[list] = None) -> None:
         status, out, err = self.module.run_command(command, environ_update=CLEAN)
+        if status != 0 and otherwise and _environment.is_lacking(out + err):
+            status, out, err = self.module.run_command(otherwise, environ_update=CLEAN)
         if status != 0:
             self._fail(what, out + err, interpreter)
 
@@ -314,6 +326,7 @@ def main() -> None:
         "lock": {"type": "str"},
         "wheel_source": {"type": "str"},
         "imports": {"type": "list", "elements": "str", "default": []},
+        "index": {"type": "str", "default": ""},
         "digest": {"type": "str"},
         "file": {"type": "str"},
         "wheels": {"type": "str"},

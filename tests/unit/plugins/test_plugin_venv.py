@@ -6,11 +6,13 @@ import json
 import subprocess
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.loadfleet.mlperf.plugins.action.venv import wheel
 from ansible_collections.loadfleet.mlperf.plugins.module_utils import _environment, _python, _source
+from ansible_collections.loadfleet.mlperf.plugins.modules import venv as module_venv
 
 PROJECT = """[build-system]
 requires = ["hatchling"]
@@ -76,6 +78,32 @@ def test_the_folder_is_named_after_the_key(tmp_path: Path) -> None:
 )
 def test_failures_are_named(text: str, words: str) -> None:
     assert words in _environment.explain(text, "/srv/venv", "python3-venv")
+
+
+def test_another_index_is_asked_only_for_what_the_hosts_sources_lack() -> None:
+    answers = [
+        (1, "", "ERROR: No matching distribution found for torch==2.13.0+cpu"),
+        (0, "", ""),
+        (1, "", "ERROR: [Errno 28] No space left on device"),
+    ]
+    calls: list[list[str]] = []
+    failures: list[str] = []
+
+    def run_command(command: list[str], **_options: object) -> tuple[int, str, str]:
+        calls.append(command)
+        return answers[len(calls) - 1]
+
+    module = SimpleNamespace(
+        params={"path": "/srv/venv", "key": "", "layers": []},
+        run_command=run_command,
+        fail_json=lambda msg, **_facts: failures.append(msg),
+    )
+    environment = module_venv.Environment(module)
+    environment._run(["pip"], "not installed", otherwise=["pip", "more"])
+    assert not failures
+    environment._run(["pip"], "not installed", otherwise=["pip", "more"])
+    assert "disk is full" in failures[0]
+    assert calls == [["pip"], ["pip", "more"], ["pip"]]
 
 
 def test_the_digest_follows_the_sources_only(project: Path) -> None:

@@ -102,6 +102,32 @@ def test_a_package_without_a_wheel_fails_with_pips_words_and_leaves_nothing(
     assert [path.name for path in cache.rglob("*") if path.is_file()] == [".lock"]
 
 
+def test_an_index_is_asked_only_for_what_other_sources_lack(
+    tmp_path: Path, facts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[list[str]] = []
+
+    def pip(command: list[str], **_options: Any) -> subprocess.CompletedProcess[str]:
+        calls.append([*command])
+        if "--extra-index-url" in command:
+            dest = Path(command[command.index("--dest") + 1])
+            dest.mkdir()
+            (dest / "alpha-1.0-py3-none-any.whl").write_text("wheel")
+            return subprocess.CompletedProcess(command, 0, "", "")
+        return subprocess.CompletedProcess(command, 1, "", said)
+
+    monkeypatch.setattr(venv.subprocess, "run", pip)
+    lock, cache = tmp_path / "lock", str(tmp_path / "cache")
+    lock.write_text(LOCK)
+    said = "ERROR: Could not install: No space left on device"
+    with pytest.raises(AnsibleActionFail, match="No space left"):
+        venv.wheels(str(lock), facts, cache, "https://index.example/cpu")
+    said = "ERROR: No matching distribution found for alpha==1.0"
+    assert venv.wheels(str(lock), facts, cache, "https://index.example/cpu").endswith("wheels.tar")
+    assert [call[-1] for call in calls].count("https://index.example/cpu") == 1
+    assert len(calls) == 3
+
+
 @pytest.mark.parametrize("name", ["../alpha.whl", "alpha.tar.gz", "/etc/alpha.whl"])
 def test_an_archive_of_anything_but_wheels_is_refused(tmp_path: Path, name: str) -> None:
     with tarfile.open(tmp_path / "wheels.tar", "w") as tar:
