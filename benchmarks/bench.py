@@ -158,13 +158,16 @@ class Bench:
 
     def _with(self, backend: str) -> tuple[str, str]:
         """The interpreter; without one an empty name and why."""
-        words = ""
-        for place in (sys.executable, str(self.store.path / "venvs" / backend / "bin" / "python")):
+        own, words = self.store.path / "venvs" / backend / "bin" / "python", ""
+        for place in (sys.executable, str(own)):
             if Path(place).exists():
                 ended = self._run([place, "-c", f"from loadfleet import backends; backends.load({backend!r})"])
                 if ended.status == 0:
                     return place, ""
-                words = words or ended.last_words()
+                words = ended.last_words()
+        if not own.exists():
+            command = f"ansible-playbook playbooks/prepare.yml -i inventory -e benchmark_backend={backend}"
+            words = f"`{command}` installs it into the store, from where it is taken"
         return "", f"the backend {backend} is not installed: {words}"
 
     def run(self, cell: Cell, python: str = sys.executable) -> CellRun:

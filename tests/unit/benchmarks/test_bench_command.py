@@ -129,3 +129,13 @@ def test_the_large_model_is_one_layer_many_times() -> None:
     assert {name for node in model.graph.node for name in node.input} <= known
     used = {name for node in model.graph.node for name in node.input}
     assert made - used == {"output_start_logits", "output_end_logits"}
+
+
+def test_a_backend_that_is_nowhere_says_how_it_is_installed(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match=r"not installed: `ansible-playbook .* -e benchmark_backend=absent`"):
+        Bench(tmp_path / "store", tmp_path, lambda: 10.0).python("absent")
+    own = tmp_path / "store/venvs/absent/bin/python"
+    own.parent.mkdir(parents=True)
+    own.symlink_to(sys.executable)
+    with pytest.raises(UnavailableError, match="not installed: .*'absent'"):
+        Bench(tmp_path / "store", tmp_path, lambda: 10.0).python("absent")
