@@ -137,5 +137,5 @@ def test_a_backend_that_is_nowhere_says_how_it_is_installed(tmp_path: Path) -> N
     own = tmp_path / "store/venvs/absent/bin/python"
     own.parent.mkdir(parents=True)
     own.symlink_to(sys.executable)
-    with pytest.raises(UnavailableError, match="not installed: .*'absent'"):
+    with pytest.raises(UnavailableError, match=r"not installed: .*'absent'"):
         Bench(tmp_path / "store", tmp_path, lambda: 10.0).python("absent")
