@@ -12,5 +12,13 @@ for backend in onnxruntime openvino auto; do
   compile "$backend.in" --constraints ../requirements.lock --output-file "../roles/backend/files/$backend.lock"
 done
 compile resolver.in --output-file ../roles/python_venv/files/resolver.lock
-# The CPU build of PyTorch is not on PyPI: set UV_TORCH_BACKEND=cpu, or UV_FIND_LINKS to a folder that has the wheel.
-compile pytorch.in --constraints ../requirements.lock --output-file ../roles/backend/files/pytorch.lock
+# The CPU build of PyTorch is not on PyPI: set UV_TORCH_BACKEND=cpu. A folder of wheels (UV_FIND_LINKS) knows too few.
+lock=../roles/backend/files/pytorch.lock
+cp "$lock" "$lock.new"
+compile pytorch.in --constraints ../requirements.lock --output-file "$lock.new"
+if [ "$(sed -n '/^torch==/,/# via/p' "$lock.new" | grep -c hash)" -lt 2 ]; then
+  rm "$lock.new"
+  echo "pytorch.lock stays as it is: only one wheel of torch was found; ask PyTorch's own index" >&2
+  exit 1
+fi
+mv "$lock.new" "$lock"
