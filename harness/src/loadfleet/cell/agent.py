@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from loadfleet import backends, choosing, files, hidden, processes
 from loadfleet.cell import plan, replay, spec
+from loadfleet.cell.wanted import FIND
 from loadfleet.choosing import record as choice
 from loadfleet.choosing import trial
 from loadfleet.errors import InputError, InterruptedRunError, LoadfleetError, NotReadyError
@@ -386,7 +387,7 @@ class Agent:
         """
         if not folder.exists():
             return False
-        if folder.name == plan.FIND and not (folder / "error.json").exists():
+        if folder.name == FIND and not (folder / "error.json").exists():
             return False  # an interrupted search takes its probes up again; one that failed begins anew
         number = 1
         while (kept := self._dir / "interrupted" / f"{'-'.join(folder.parts[-3:])}-{number}").exists():

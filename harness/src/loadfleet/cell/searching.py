@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loadfleet import files
-from loadfleet.cell import agent, plan, spec
+from loadfleet.cell import agent, spec
+from loadfleet.cell.wanted import FIND
 from loadfleet.errors import NotReadyError
 from loadfleet.store.guards import words_for_errors
 
@@ -36,8 +37,8 @@ def prepare(run_file: Path, scenarios: Sequence[str], minutes: float | None) -> 
     runs = Path(run["store_path"]).expanduser().absolute() / "runs"
     wanted = {
         **{key: value for key, value in run.items() if key not in _DROPPED},
-        "execution": plan.FIND,
-        "modes": [plan.FIND],
+        "execution": FIND,
+        "modes": [FIND],
         **({"scenarios": list(scenarios)} if scenarios else {}),
         **({"find_minutes": minutes} if minutes else {}),
     }

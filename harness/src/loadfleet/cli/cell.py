@@ -22,12 +22,13 @@ def run(cell_file: Path) -> None:
 
     Exit status: 0 good, 1 the result is bad, 2 wrong input, 3 not ready.
     """
-    from loadfleet.cell import error_file, find, plan, runner, spec  # noqa: PLC0415
+    from loadfleet.cell import error_file, find, runner, spec  # noqa: PLC0415
+    from loadfleet.cell.wanted import FIND  # noqa: PLC0415
     from loadfleet.tuning import found  # noqa: PLC0415
 
     cell = spec.read(cell_file, "cell")
     folder = cell_file.resolve().parent
-    work = find.run if cell["mode"] == plan.FIND else runner.run
+    work = find.run if cell["mode"] == FIND else runner.run
     if cell.get("found"):
         click.echo(found.words(cell["found"]))
         cell = found.applied(cell)
