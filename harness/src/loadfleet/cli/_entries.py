@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,32 +11,9 @@ from loadfleet.errors import InputError
 from loadfleet.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from loadfleet.store import StoreEntry
-
-DEFAULT_STORE = "~/.cache/loadfleet"
-JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-
-
-def store_option(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the option `--store`."""
-
-    @click.option(
-        "--store",
-        "store_path",
-        envvar="LOADFLEET_STORE",
-        default=DEFAULT_STORE,
-        show_default=True,
-        show_envvar=True,
-        help="Folder of the store.",
-    )
-    @functools.wraps(function)
-    def wrapper(*args: Any, **options: Any) -> None:
-        function(*args, **options)
-
-    return wrapper
 
 
 def select(store: Store, tags: tuple[str, ...]) -> list[StoreEntry]:

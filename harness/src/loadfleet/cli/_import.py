@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loadfleet.cli import echo_json
+from loadfleet.cli._options import JSON, STORE
 from loadfleet.errors import InputError
 from loadfleet.store import Store, room
 
@@ -35,16 +36,8 @@ if TYPE_CHECKING:
 @click.option("--temporary", is_flag=True, help="The file will be gone: do not note it as a place to get it again.")
 @click.option("--ask", is_flag=True, help="Name what is missing instead of failing.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-@click.option(
-    "--store",
-    "store_path",
-    envvar="LOADFLEET_STORE",
-    default="~/.cache/loadfleet",
-    show_default=True,
-    show_envvar=True,
-    help="Folder of the store.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@STORE
+@JSON
 def command(
     name: str,
     workload: str,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from loadfleet.cli import echo_json
-from loadfleet.cli._entries import JSON, facts, select, store_option
+from loadfleet.cli._entries import facts, select
+from loadfleet.cli._options import JSON, STORE
 from loadfleet.cli.table import size
 from loadfleet.errors import InputError
 from loadfleet.store import Store, removal
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--made", is_flag=True, help="Also compiled models and choices of a backend, which runs make again.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
-@store_option
+@STORE
 @JSON
 def rm(
     tags: tuple[str, ...],
@@ -101,7 +102,7 @@ def _tell(going: list[StoreEntry], kept: list[tuple[StoreEntry, str]], left: lis
 
 @click.command()
 @click.argument("tags", nargs=-1, required=True)
-@store_option
+@STORE
 @JSON
 def pin(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
     """Keep the entries that all TAGS fit from being removed by accident."""
@@ -111,7 +112,7 @@ def pin(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
 
 @click.command()
 @click.argument("tags", nargs=-1, required=True)
-@store_option
+@STORE
 @JSON
 def unpin(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
     """Let the entries that all TAGS fit be removed again."""

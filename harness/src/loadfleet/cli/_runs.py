@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from loadfleet.cli import echo_json
 from loadfleet.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,13 +20,6 @@ JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object at the end; progress goes to stderr."
 )
 INVENTORY = click.option("-i", "--inventory", help="Instead of the inventory the run was started with.")
-RESULTS_PATH = click.option(
-    "--results-path",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("results"),
-    show_default=True,
-    help="Where run ids and `latest` are looked up.",
-)
 JUNIT = click.option(
     "--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write a JUnit file: one test case for each cell."
 )
@@ -52,7 +47,17 @@ def secrets(given: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def print_result(result: Any) -> None:
+def end(result: Any, junit: Path | None, *, as_json: bool) -> NoReturn:
+    """The last words about a `RunResult`, its JUnit file when one is wanted, and its exit status."""
+    _write_junit(result, junit)
+    if as_json:
+        echo_json(result.as_dict())
+    else:
+        _print_result(result)
+    sys.exit(result.exit_code)
+
+
+def _print_result(result: Any) -> None:
     """Failures, table and recap of a `RunResult`."""
     from loadfleet.results.summary import write_text  # noqa: PLC0415
 
@@ -79,7 +84,7 @@ def print_failures(result: Any) -> None:
         click.secho(f"failed: {where}{failure.message}", fg="red")
 
 
-def write_junit(result: Any, path: Path | None) -> None:
+def _write_junit(result: Any, path: Path | None) -> None:
     """The JUnit file of a `RunResult`, when one is wanted."""
     if path is None:
         return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loadfleet.cli import echo_json
+from loadfleet.cli._options import JSON
 from loadfleet.cli._variables import EXTRA_VARS, parsed
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _COLOURS = {
 @click.option(
     "--results-path", type=_FOLDER, default=Path("results"), show_default=True, help="Where runs are looked up."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON
 def status(
     results: tuple[str, ...],
     plans: tuple[Path, ...],

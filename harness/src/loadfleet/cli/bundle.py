@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loadfleet.cli import echo_json
-from loadfleet.cli._entries import DEFAULT_STORE
+from loadfleet.cli._options import DEFAULT_STORE, JSON, STORE
 from loadfleet.cli.table import size
 from loadfleet.store import Store
 
@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     from loadfleet.airgap import Applied
 
 _HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_STORE = click.option(
-    "--store",
-    "store_path",
-    envvar="LOADFLEET_STORE",
-    default=DEFAULT_STORE,
-    show_default=True,
-    show_envvar=True,
-    help="Folder of the store.",
-)
 
 
 @click.group()
@@ -46,8 +36,8 @@ def command() -> None:
 @click.option("--platform", "platforms", multiple=True, help="Tag such as manylinux_2_28_x86_64; repeatable.")
 @click.option("--project", type=click.Path(path_type=Path), help="The clone to take; else the current one.")
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="The archive to write.")
-@_STORE
-@_JSON
+@STORE
+@JSON
 def create(
     workload: str,
     models: tuple[str, ...],
@@ -92,8 +82,8 @@ def create(
     help="Folder for wheels, settings and clone.",
 )
 @click.option("--clone", type=click.Path(path_type=Path), help="Folder for the clone instead of TARGET/loadfleet.")
-@_STORE
-@_JSON
+@STORE
+@JSON
 def apply(bundle: Path, target: Path, clone: Path | None, store_path: str, *, as_json: bool) -> None:
     """Verify a bundle to the last byte, unpack it and say what to do next. Needs no network."""
     from loadfleet.airgap import apply as applying  # noqa: PLC0415

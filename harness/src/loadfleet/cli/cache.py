@@ -9,7 +9,8 @@ import click
 
 from loadfleet import catalogue
 from loadfleet.cli import _import, _removing, echo_json
-from loadfleet.cli._entries import JSON, facts, say, select, state_of, store_option
+from loadfleet.cli._entries import facts, say, select, state_of
+from loadfleet.cli._options import JSON, STORE
 from loadfleet.cli.table import age, aligned, size
 from loadfleet.errors import BadResultError, InputError, NotReadyError
 from loadfleet.store import Store, room
@@ -60,7 +61,7 @@ for each in (_import.command, _removing.rm, _removing.pin, _removing.unpin):
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--for-model", help="Of a raw data set: have the form that is prepared for this model.")
-@store_option
+@STORE
 @JSON
 def ensure(
     kind: str,
@@ -105,7 +106,7 @@ def ensure(
 
 @command.command()
 @click.argument("tags", nargs=-1)
-@store_option
+@STORE
 @JSON
 def show(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
     """List what the store holds, or what of it all TAGS fit, and who uses it."""
@@ -139,7 +140,7 @@ def show(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
 
 @command.command()
 @click.argument("tags", nargs=-1, required=True)
-@store_option
+@STORE
 @JSON
 def find(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
     """Print the folder of the one entry that is here, in use by the catalogue, and that all TAGS fit."""
@@ -165,7 +166,7 @@ def find(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
 @command.command()
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("--dry-run", is_flag=True, help="Only list files that may be wanted ones, by size and name.")
-@store_option
+@STORE
 @JSON
 def adopt(paths: tuple[str, ...], store_path: str, *, dry_run: bool, as_json: bool) -> None:
     """Take from PATHS, or from the caches of CM, MLC and CK, what the catalogue declares, told by checksum."""
@@ -183,7 +184,7 @@ def adopt(paths: tuple[str, ...], store_path: str, *, dry_run: bool, as_json: bo
 
 @command.command()
 @click.argument("tags", nargs=-1)
-@store_option
+@STORE
 @JSON
 def verify(tags: tuple[str, ...], store_path: str, *, as_json: bool) -> None:
     """Hash the files of all entries, or of those that all TAGS fit; exit status 1 when one is wrong."""

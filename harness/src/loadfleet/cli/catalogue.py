@@ -8,14 +8,13 @@ import click
 
 from loadfleet import catalogue
 from loadfleet.cli import echo_json
+from loadfleet.cli._options import JSON
 from loadfleet.cli.table import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from loadfleet.catalogue import Entry
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group()
@@ -25,7 +24,7 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("kind", required=False)
-@_JSON
+@JSON
 def list_command(kind: str | None, as_json: bool) -> None:
     """List every entry, or those of KIND."""
     _echo(catalogue.entries(kind), as_json=as_json)
@@ -33,7 +32,7 @@ def list_command(kind: str | None, as_json: bool) -> None:
 
 @command.command("find")
 @click.argument("tags", nargs=-1, required=True)
-@_JSON
+@JSON
 def find_command(tags: tuple[str, ...], as_json: bool) -> None:
     """List the entries that all TAGS fit: kinds, tags, or parts of a name or title."""
     _echo(catalogue.find(tags), as_json=as_json)
@@ -42,7 +41,7 @@ def find_command(tags: tuple[str, ...], as_json: bool) -> None:
 @command.command("show")
 @click.argument("kind_or_name")
 @click.argument("name", required=False)
-@_JSON
+@JSON
 def show_command(kind_or_name: str, name: str | None, as_json: bool) -> None:
     """Show one entry: `show KIND NAME`, or `show NAME` when one kind only has it."""
     entry = catalogue.lookup(kind_or_name) if name is None else catalogue.get(kind_or_name, name)

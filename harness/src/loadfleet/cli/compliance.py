@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from loadfleet.cli import echo_json
+from loadfleet.cli._options import JSON
 from loadfleet.errors import InputError
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _ROUND = click.option("--round", "round_name", help="The round's name; the newest by default.")
 _MODEL = click.option("--model", required=True, help="Official name of the model: bert-99, llama2-70b-99.9, ...")
 _SCENARIO = click.option("--scenario", required=True, help="Offline, Server, SingleStream, MultiStream, Interactive.")
@@ -31,7 +31,7 @@ def command() -> None:
 @_MODEL
 @_SCENARIO
 @_ROUND
-@_JSON
+@JSON
 def audit(test: str, model: str, scenario: str, round_name: str | None, *, as_json: bool) -> None:
     """Print the audit.config of TEST, to be found by LoadGen in its working folder or by its explicit path."""
     from loadfleet.catalogue import rounds  # noqa: PLC0415
@@ -62,7 +62,7 @@ def audit(test: str, model: str, scenario: str, round_name: str | None, *, as_js
 @_MODEL
 @_SCENARIO
 @_ROUND
-@_JSON
+@JSON
 def verify(
     test: str,
     logs: Path,

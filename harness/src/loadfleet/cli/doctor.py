@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from loadfleet.cli import echo_json
+from loadfleet.cli._options import JSON
 from loadfleet.errors import NotReadyError
 
 
@@ -29,7 +30,7 @@ from loadfleet.errors import NotReadyError
 @click.option("--dataset", default="", help="Its data set; the workload's default without it.")
 @click.option("--backend", default="onnxruntime", show_default=True, help="What executes the model.")
 @click.option("--device", default="cpu", show_default=True, help="The backend's device.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON
 def command(
     inventory: str | None,
     limit: str | None,

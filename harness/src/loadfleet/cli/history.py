@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loadfleet.cli import echo_json
+from loadfleet.cli._options import JSON, RESULTS_PATH
 from loadfleet.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ INDEX = click.option(
     show_envvar=True,
     help="The index of published results. By default loadfleet/results.duckdb in the XDG data folder.",
 )
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.command("import")
@@ -33,7 +33,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @click.option("--round", "round_name", default="", help="The round, where logs and names do not tell it.")
 @click.option("--branch", default="", help="Branch of a git URL.")
 @INDEX
-@_JSON
+@JSON
 def import_(sources: tuple[str, ...], round_name: str, branch: str, index: Path | None, as_json: bool) -> None:
     """Read published results into the local index.
 
@@ -104,15 +104,9 @@ def _show(done: Imported) -> None:
     multiple=True,
     help="Price of our system, or of systems whose name matches SYSTEM (with * and ?), in euro.",
 )
-@click.option(
-    "--results-path",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("results"),
-    show_default=True,
-    help="Where run ids and `latest` are looked up.",
-)
+@RESULTS_PATH
 @INDEX
-@_JSON
+@JSON
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
 def compare(

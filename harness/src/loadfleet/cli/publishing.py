@@ -8,17 +8,9 @@ from pathlib import Path
 import click
 
 from loadfleet.cli import echo_json
+from loadfleet.cli._options import JSON, RESULTS_PATH
 from loadfleet.cli.history import INDEX
 from loadfleet.errors import InputError
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_WHERE = click.option(
-    "--results-path",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("results"),
-    show_default=True,
-    help="Where run ids and `latest` are looked up.",
-)
 
 
 @click.command()
@@ -34,8 +26,8 @@ _WHERE = click.option(
 )
 @click.option("--branch", default="", metavar="B", help="Branch; by default the repository's own.")
 @click.option("--push", is_flag=True, help="Push a folder's commit to its remote. A URL is always pushed to.")
-@_WHERE
-@_JSON
+@RESULTS_PATH
+@JSON
 def publish(runs: tuple[str, ...], to: str, branch: str, push: bool, results_path: Path, as_json: bool) -> None:
     """Publish RUNs in a results repository: submission trees, tables, results, and digests of all raw logs.
 
@@ -81,9 +73,9 @@ def publish(runs: tuple[str, ...], to: str, branch: str, push: bool, results_pat
     multiple=True,
     help="Folder of a results repository in which digests of published files are looked up.",
 )
-@_WHERE
+@RESULTS_PATH
 @INDEX
-@_JSON
+@JSON
 def trace(what: str, stores: tuple[Path, ...], results_path: Path, index: Path | None, as_json: bool) -> None:
     """Find the raw logs behind a published result and verify them.
 

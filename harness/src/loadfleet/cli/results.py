@@ -8,17 +8,10 @@ from pathlib import Path
 import click
 
 from loadfleet.cli import _runs, echo_json, history, publishing
+from loadfleet.cli._options import JSON, RESULTS_PATH
 from loadfleet.errors import InputError, NotReadyError
 
 _RUN = click.argument("run", metavar="RUN")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_WHERE = click.option(
-    "--results-path",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("results"),
-    show_default=True,
-    help="Where run ids and `latest` are looked up.",
-)
 
 
 def _formats(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
@@ -43,8 +36,8 @@ def command() -> None:
 
 @command.command()
 @_RUN
-@_WHERE
-@_JSON
+@RESULTS_PATH
+@JSON
 @click.option("--color/--no-color", default=None, help="Colours; by default when the output is a terminal.")
 def summary(run: str, results_path: Path, as_json: bool, color: bool | None) -> None:
     """Print the final table of RUN.
@@ -65,8 +58,8 @@ def summary(run: str, results_path: Path, as_json: bool, color: bool | None) -> 
 
 @command.command()
 @click.argument("runs", metavar="[RUN]...", nargs=-1)
-@_WHERE
-@_JSON
+@RESULTS_PATH
+@JSON
 @click.option(
     "-o",
     "--output",
@@ -123,8 +116,8 @@ def report(
 
 @command.command()
 @_RUN
-@_WHERE
-@_JSON
+@RESULTS_PATH
+@JSON
 @click.option("--format", "name", required=True, metavar="NAME", help="The format; --list names all.")
 @click.option(
     "--list", "listing", is_flag=True, is_eager=True, expose_value=False, callback=_formats, help="List the formats."
@@ -162,7 +155,7 @@ def export(run: str, results_path: Path, as_json: bool, name: str, output: Path 
 
 @command.command("list")
 @click.argument("path", type=click.Path(path_type=Path), default=Path("results"))
-@_JSON
+@JSON
 def list_(path: Path, as_json: bool) -> None:
     """List the runs below PATH (default: results), newest first."""
     from loadfleet.results.find import run_folders, run_line  # noqa: PLC0415
@@ -193,8 +186,8 @@ def list_(path: Path, as_json: bool) -> None:
 
 @command.command()
 @_RUN
-@_WHERE
-@_JSON
+@RESULTS_PATH
+@JSON
 def show(run: str, results_path: Path, as_json: bool) -> None:
     """Show one result: RUN is a result.json, a cell's folder, or a run (all of its cells)."""
     from loadfleet.results.find import load_any  # noqa: PLC0415

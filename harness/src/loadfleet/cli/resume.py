@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loadfleet.cli import _runs, echo_json
+from loadfleet.cli import _runs
+from loadfleet.cli._options import RESULTS_PATH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @_runs.RUN
 @_runs.INVENTORY
 @_runs.secret_option("A secret the run was started with; values of secrets are not kept.")
-@_runs.RESULTS_PATH
+@RESULTS_PATH
 @click.option("--timeout", type=float, metavar="SECONDS", help="End the run after that time, on the hosts too.")
 @_runs.JUNIT
 @_runs.JSON
@@ -44,9 +45,4 @@ def command(
     with shown_on(sys.stderr if as_json else sys.stdout) as show:
         request = asked.resume(inventory=inventory, secrets=secrets, timeout_s=timeout, on_progress=show)
         result = run_playbook(request)
-    _runs.write_junit(result, junit)
-    if as_json:
-        echo_json(result.as_dict())
-    else:
-        _runs.print_result(result)
-    sys.exit(result.exit_code)
+    _runs.end(result, junit, as_json=as_json)

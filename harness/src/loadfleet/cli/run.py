@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from loadfleet.cli import _runs, echo_json
+from loadfleet.cli import _runs
 from loadfleet.cli._variables import EXTRA_VARS, parsed
 
 
@@ -75,9 +75,4 @@ def command(
                 on_progress=show,
             )
         )
-    _runs.write_junit(result, junit)
-    if as_json:
-        echo_json(result.as_dict())
-    else:
-        _runs.print_result(result)
-    sys.exit(result.exit_code)
+    _runs.end(result, junit, as_json=as_json)

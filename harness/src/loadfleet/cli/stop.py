@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loadfleet.cli import _runs, echo_json
+from loadfleet.cli._options import RESULTS_PATH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @_runs.RUN
 @_runs.INVENTORY
 @_runs.secret_option("A secret that is needed to reach the hosts, such as ansible_become_password.")
-@_runs.RESULTS_PATH
+@RESULTS_PATH
 @_runs.JSON
 def command(run: str, inventory: str | None, secret: tuple[str, ...], results_path: Path, as_json: bool) -> None:
     """End the cells of RUN (a folder, a run id or `latest`) on its hosts. Finished cells stay; `resume` continues.

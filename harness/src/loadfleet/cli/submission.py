@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loadfleet.cli import echo_json
+from loadfleet.cli._options import JSON, RESULTS_PATH
 from loadfleet.cli._submission_status import status
 from loadfleet.errors import NotReadyError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 def _round(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
@@ -73,14 +73,7 @@ def _make_request(options: dict[str, Any], *, truncate: bool = True) -> Request:
 
 def _runs(function: Callable[..., None]) -> Callable[..., None]:
     """The argument RESULTS: runs, looked up as `loadfleet results` does."""
-    where = click.option(
-        "--results-path",
-        type=_FOLDER,
-        default=Path("results"),
-        show_default=True,
-        help="Where run ids and `latest` are looked up.",
-    )
-    return click.argument("results", nargs=-1, required=True)(where(function))
+    return click.argument("results", nargs=-1, required=True)(RESULTS_PATH(function))
 
 
 def _folders(results: tuple[str, ...], results_path: Path) -> list[Path]:
@@ -104,7 +97,7 @@ def command() -> None:
 @_OUTPUT
 @_request
 @_OFFICIAL
-@_JSON
+@JSON
 def create(
     results: tuple[str, ...],
     results_path: Path,
@@ -137,7 +130,7 @@ def create(
 @_OUTPUT
 @_request
 @click.option("--truncate/--full", default=True, show_default=True, help="Write accuracy logs cut, or in full.")
-@_JSON
+@JSON
 def generate(
     results: tuple[str, ...], results_path: Path, output: Path, truncate: bool, as_json: bool, **options: Any
 ) -> None:
@@ -157,7 +150,7 @@ def generate(
 @_SUBMITTER
 @click.option("--keep", type=_FOLDER, help="Where the full logs go; by default DIR-full-logs.")
 @click.option("--no-keep", is_flag=True, help="Keep no full logs: they are elsewhere.")
-@_JSON
+@JSON
 def truncate(folder: Path, round_name: str, submitter: str, keep: Path | None, no_keep: bool, as_json: bool) -> None:
     """Cut the accuracy logs of a tree and record the hash of each; again changes nothing."""
     from dataclasses import asdict  # noqa: PLC0415
@@ -191,7 +184,7 @@ def truncate(folder: Path, round_name: str, submitter: str, keep: Path | None, n
 )
 @click.option("--jobs", type=click.IntRange(1), help="Processes; by default one for each core.")
 @_OFFICIAL
-@_JSON
+@JSON
 def check(
     folder: Path,
     round_name: str,
@@ -232,7 +225,7 @@ def check(
 @_OUTPUT
 @_ROUND
 @_SUBMITTER
-@_JSON
+@JSON
 def pack(folder: Path, output: Path, round_name: str, submitter: str, as_json: bool) -> None:
     """Check DIR and pack it as the next mlperf_submission_N.tar.gz; the same content keeps its number.
 
@@ -253,7 +246,7 @@ def pack(folder: Path, output: Path, round_name: str, submitter: str, as_json: b
 
 @command.command()
 @click.argument("archive", metavar="mlperf_submission_N.tar.gz", type=click.Path(path_type=Path))
-@_JSON
+@JSON
 def verify(archive: Path, as_json: bool) -> None:
     """Unpack a pack elsewhere and check it, with the four files beside it.
 
@@ -281,7 +274,7 @@ def verify(archive: Path, as_json: bool) -> None:
 @click.option("--submitter", default="", help="For DIR: whose submission.")
 @click.option("--repository", default="", help="Where the submission is published, for links: https://host/owner/name.")
 @click.option("--branch", default="main", show_default=True, help="Branch of that repository.")
-@_JSON
+@JSON
 def report(
     source: Path, output: Path | None, round_name: str, submitter: str, repository: str, branch: str, as_json: bool
 ) -> None:

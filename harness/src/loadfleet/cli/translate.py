@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loadfleet.cli import echo_json
+from loadfleet.cli._options import JSON
 from loadfleet.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _begins(word: str) -> bool:
     show_default=True,
     help="Which command to write.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON
 def command(line: tuple[str, ...], source: Any, run_file: str | None, program: str, as_json: bool) -> None:
     """Say LINE, a command of CM, CK or MLC, in our words, and what becomes of each of its flags.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loadfleet.cli import _runs, echo_json
+from loadfleet.cli._options import RESULTS_PATH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @_runs.RUN
 @_runs.INVENTORY
 @_runs.secret_option("A secret that is needed to reach the hosts, such as ansible_become_password.")
-@_runs.RESULTS_PATH
+@RESULTS_PATH
 @click.option(
     "--interval", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds between looks."
 )
