@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loadfleet.errors import BadResultError, InputError, NotReadyError
+from loadfleet.errors import BadResultError, InputError
 from loadfleet.workloads.base import Dataset
+from loadfleet.workloads.prepared import Form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Version of the files' layout and content; `features` writes it, older folders are prepared again.
-RECIPE_VERSION = 1
+FORM = Form("SQuAD features", version=1)  # as `features` writes them
 INPUTS = ("input_ids", "input_mask", "segment_ids")
 OUTPUTS = ("output_start_logits", "output_end_logits")
 # Logit of positions beyond the sample, as the reference accuracy script pads short responses.
@@ -33,7 +32,7 @@ class SquadDataset(Dataset):
     """
 
     def __init__(self, prepared: Path) -> None:
-        recipe = _recipe(prepared)
+        recipe = FORM.recipe(prepared)
         self.prepared = prepared
         self.count = int(recipe["features"])
         self.width = int(recipe["max_sequence_length"])
@@ -92,27 +91,13 @@ class SquadDataset(Dataset):
         return lengths
 
 
-def _recipe(prepared: Path) -> dict[str, Any]:
-    try:
-        recipe: dict[str, Any] = json.loads((prepared / "recipe.json").read_text(encoding="utf-8"))
-        version = recipe["version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _not_ready(prepared, f"recipe.json cannot be read: {error}") from error
-    if version != RECIPE_VERSION:
-        raise _not_ready(prepared, f"prepared by recipe {version}, this version needs {RECIPE_VERSION}")
-    return recipe
-
-
 def mapped(prepared: Path, name: str, length: int) -> NDArray[Any]:
-    """A plain array over the file's pages: a `memmap` object costs several microseconds at each indexing."""
-    try:
-        array: NDArray[Any] = np.load(prepared / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise _not_ready(prepared, f"{name}.npy cannot be mapped: {error}") from error
+    """An array of the folder, of one dimension.
+
+    Raises:
+        NotReadyError: It is missing, or of another length.
+    """
+    array = FORM.array(prepared, name)
     if array.shape != (length,):
-        raise _not_ready(prepared, f"{name}.npy has shape {list(array.shape)}, recipe.json says {length}")
-    return np.asarray(array)
-
-
-def _not_ready(prepared: Path, what: str) -> NotReadyError:
-    return NotReadyError(f"{prepared}: no prepared SQuAD features: {what}", fix="prepare the data set again")
+        raise FORM.not_ready(prepared, f"{name}.npy has shape {list(array.shape)}, recipe.json says {length}")
+    return array

@@ -18,7 +18,6 @@ Files of a prepared folder (N features, T tokens in all, Q questions):
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -27,9 +26,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loadfleet.errors import InputError
-from loadfleet.workloads.bert.dataset import RECIPE_VERSION
+from loadfleet.workloads.bert.dataset import FORM
 from loadfleet.workloads.bert.squad import Squad, words
 from loadfleet.workloads.bert.tokenization import WordPieces, read_vocabulary
+from loadfleet.workloads.prepared import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +76,7 @@ def build(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any
     features = compute(squad, WordPieces(read_vocabulary(vocabulary)), **sizes)
     for field in fields(features):
         np.save(output / f"{field.name}.npy", getattr(features, field.name), allow_pickle=False)
-    _write_json(
+    write_json(
         output / "questions.json",
         {
             "contexts": squad.contexts,
@@ -89,7 +89,7 @@ def build(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any
         "questions": len(squad.questions),
         "tokens": len(features.input_ids),
     }
-    _write_json(output / "recipe.json", {"version": RECIPE_VERSION, **sizes, **counts})
+    write_json(output / "recipe.json", {"version": FORM.version, **sizes, **counts})
 
 
 def compute(
@@ -190,8 +190,3 @@ def _input(inputs: Mapping[str, Path], reference: str) -> Path:
             fix="write it as entry/file and list the entry under requires",
         )
     return Path(inputs[entry]) / file_name
-
-
-def _write_json(path: Path, value: object) -> None:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")

@@ -9,13 +9,13 @@ Files of a prepared folder (N pictures of side S):
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loadfleet.errors import BadResultError, InputError, NotReadyError
+from loadfleet.errors import BadResultError, InputError
 from loadfleet.workloads.base import Dataset
+from loadfleet.workloads.prepared import Form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Version of the files' layout and content; `pictures` writes it, older folders are prepared again.
-RECIPE_VERSION = 1
+FORM = Form("pictures", version=1)  # as `pictures` writes them
 TYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "uint8": np.dtype(np.uint8)}
 # Floats of one detection in a response: sample, ymin, xmin, ymax, xmax, score, label.
 COLUMNS = 7
@@ -42,24 +41,20 @@ class DetectionDataset(Dataset):
     """
 
     def __init__(self, prepared: Path) -> None:
-        recipe = read_recipe(prepared)
+        recipe = FORM.recipe(prepared)
         self.prepared = prepared
         self.count = int(recipe["images"])
         self.side = int(recipe["side"])
         self.lengths: NDArray[np.int32] = np.ones(self.count, np.int32)
         expected = (self.count, 3, self.side, self.side)
-        try:
-            images: NDArray[Any] = np.load(prepared / "images.npy", mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise not_ready(prepared, f"images.npy cannot be mapped: {error}") from error
+        images = FORM.array(prepared, "images")
         if images.shape != expected or images.dtype != TYPES.get(recipe["type"]):
-            raise not_ready(
+            raise FORM.not_ready(
                 prepared,
                 f"images.npy is {images.dtype} {list(images.shape)}, "
                 f"recipe.json says {recipe['type']} {list(expected)}",
             )
-        # A plain array over the file's pages: a `memmap` object costs several microseconds at each indexing.
-        self.images = np.asarray(images)
+        self.images = images
 
     def load(self, indices: Sequence[int]) -> None:
         for index in indices:
@@ -115,24 +110,3 @@ class DetectionDataset(Dataset):
                 "a picture at a time",
             )
         return boxes, scores, labels
-
-
-def read_recipe(prepared: Path) -> dict[str, Any]:
-    """What a prepared folder holds.
-
-    Raises:
-        NotReadyError: It is no prepared folder of this version.
-    """
-    try:
-        recipe: dict[str, Any] = json.loads((prepared / "recipe.json").read_text(encoding="utf-8"))
-        version = recipe["version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise not_ready(prepared, f"recipe.json cannot be read: {error}") from error
-    if version != RECIPE_VERSION:
-        raise not_ready(prepared, f"prepared by recipe {version}, this version needs {RECIPE_VERSION}")
-    return recipe
-
-
-def not_ready(prepared: Path, what: str) -> NotReadyError:
-    """The error for a folder that is not as `pictures` leaves it."""
-    return NotReadyError(f"{prepared}: no prepared pictures: {what}", fix="prepare the data set again")

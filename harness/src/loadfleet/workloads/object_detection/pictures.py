@@ -22,7 +22,8 @@ import numpy as np
 from loadfleet.errors import InputError
 from loadfleet.store import archives
 from loadfleet.workloads.object_detection import collages
-from loadfleet.workloads.object_detection.dataset import RECIPE_VERSION, TYPES
+from loadfleet.workloads.object_detection.dataset import FORM, TYPES
+from loadfleet.workloads.prepared import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,9 +78,9 @@ def build(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any
         for index, picture in enumerate(made, start=len(kept)):
             images[index] = prepared(picture, side, kind)
     images.flush()
-    _write_json(output / "annotations.json", truth)
-    recipe = {"version": RECIPE_VERSION, "images": shape[0], "side": side, "type": kind.name}
-    _write_json(output / "recipe.json", recipe)
+    write_json(output / "annotations.json", truth)
+    recipe = {"version": FORM.version, "images": shape[0], "side": side, "type": kind.name}
+    write_json(output / "recipe.json", recipe)
 
 
 def prepared(picture: NDArray[np.uint8], side: int, kind: np.dtype[Any]) -> NDArray[Any]:
@@ -228,8 +229,3 @@ def _input(inputs: Mapping[str, Path], reference: str) -> Path:
             fix="write it as entry or entry/file, and list the entry under requires",
         )
     return Path(inputs[entry]) / name
-
-
-def _write_json(path: Path, value: object) -> None:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")

@@ -17,7 +17,7 @@ import numpy as np
 from loadfleet.errors import BadResultError
 from loadfleet.workloads import accuracy_log
 from loadfleet.workloads.base import Accuracy
-from loadfleet.workloads.object_detection.dataset import COLUMNS, not_ready, read_recipe
+from loadfleet.workloads.object_detection.dataset import COLUMNS, FORM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ _CATEGORIES = 32
 
 def accuracy(prepared: Path, log: Path) -> Accuracy:
     """Mean average precision over the pictures that have a response; see `Workload.accuracy` for the errors."""
-    recipe = read_recipe(prepared)
+    recipe = FORM.recipe(prepared)
     truth = _annotations(prepared)
     detections, logged = _detections(truth["images"], log)
     values, table = evaluate(truth, detections, [truth["images"][index]["id"] for index in logged])
@@ -144,5 +144,5 @@ def _annotations(prepared: Path) -> dict[str, Any]:
     try:
         truth: dict[str, Any] = json.loads((prepared / "annotations.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise not_ready(prepared, f"annotations.json cannot be read: {error}") from error
+        raise FORM.not_ready(prepared, f"annotations.json cannot be read: {error}") from error
     return truth
