@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.loadfleet.mlperf.plugins.module_utils import _tree
-from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand
+from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import expand, sync_folder
 from ansible_collections.loadfleet.mlperf.plugins.plugin_utils._explained import explained
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Landing:
                     shutil.rmtree(self._aside, ignore_errors=True)
                     os.rename(self.dest, self._aside)
                 os.rename(fresh, self.dest)
-                _tree.sync_one(self.parent)
+                sync_folder(self.parent)
                 shutil.rmtree(self._aside, ignore_errors=True)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)

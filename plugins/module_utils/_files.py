@@ -64,6 +64,15 @@ def read_json(path: str) -> Any:
         return None
 
 
+def sync_folder(folder: str) -> None:
+    """Flush one folder's entries, so that a rename survives a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def point(link: str, target: str) -> None:
     """Make a relative symbolic link, replacing an older one at once."""
     if os.path.islink(link) and os.readlink(link) == target:

@@ -16,7 +16,7 @@ import shutil
 import tarfile
 from typing import IO, Any, Dict, Iterable, List
 
-from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import CHUNK, sha256
+from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import CHUNK, sha256, sync_folder
 
 Manifest = Dict[str, Dict[str, Any]]
 
@@ -185,13 +185,4 @@ def superseded(old: str, new: str) -> List[str]:
 def sync(folder: str) -> None:
     """Flush the entries of a tree's folders."""
     for base, _folders, _names in os.walk(folder):
-        sync_one(base)
-
-
-def sync_one(folder: str) -> None:
-    """Flush one folder's entries, so that a rename survives a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync_folder(base)

@@ -12,7 +12,7 @@ import os
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ansible_collections.loadfleet.mlperf.plugins.module_utils import _settings
-from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import locked, read_json, write_json
+from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import locked, read_json, sync_folder, write_json
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._probe import read
 
 SCHEMA_VERSION = 1
@@ -239,13 +239,13 @@ class Tuner:
         """
         for place in [place for place in self.places if os.path.exists(place)] if not record["settings"] else []:
             os.unlink(place)
-            _sync(os.path.dirname(place))
+            sync_folder(os.path.dirname(place))
         if record["settings"]:
             present = [place for place in self.places if os.path.exists(place)]
             place = (present or self.places)[0]
             os.makedirs(os.path.dirname(place), exist_ok=True)
             write_json(place, record)
-            _sync(os.path.dirname(place))
+            sync_folder(os.path.dirname(place))
 
     @contextlib.contextmanager
     def _alone(self, check: bool) -> Iterator[None]:
@@ -302,11 +302,3 @@ def _difference(steps: Any) -> Dict[str, str]:
 
 def _line(text: Optional[str]) -> str:
     return ABSENT if text is None else text.strip().replace("\n", " | ")
-
-
-def _sync(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
