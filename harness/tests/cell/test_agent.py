@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_helpers import LONG, ended, running, wait
 from loadfleet import processes
 from loadfleet.cell import agent
 from loadfleet.errors import InputError, NotReadyError
@@ -19,27 +20,6 @@ from loadfleet.results import model as results
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-LONG = {"modes": ["performance"], "scenarios": ["SingleStream"], "query_count": 150_000}  # some seconds
-
-
-def wait(folder: Path, wanted: Callable[[dict[str, Any]], bool], limit_s: float = 60) -> dict[str, Any]:
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        status = agent.read_status(folder)
-        if status and wanted(status):
-            return status
-        time.sleep(0.05)
-    log = (folder / "agent.log").read_text()
-    raise AssertionError(f"still {agent.read_status(folder)}\n{log}")
-
-
-def ended(status: dict[str, Any]) -> bool:
-    return status["phase"] in {"finished", "stopped", "interrupted"}
-
-
-def running(status: dict[str, Any]) -> bool:
-    return any(cell["state"] == "running" and "left" in cell["detail"] for cell in status["cells"])
 
 
 def events(folder: Path) -> list[str]:

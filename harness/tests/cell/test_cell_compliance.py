@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_helpers import ended, wait
 from loadfleet.catalogue import rounds
 from loadfleet.cell import agent, plan
 from loadfleet.errors import InputError
 from loadfleet.results import model as results
 from loadfleet.results.judge import judge
-from test_agent import ended, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable

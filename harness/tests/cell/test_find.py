@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from agent_helpers import ended, wait
 from loadfleet.cell import agent
 from loadfleet.cli import cli
 from loadfleet.errors import InputError, LoadfleetError
@@ -23,20 +23,6 @@ if TYPE_CHECKING:
 SEARCH: dict[str, Any] = {
     "execution": "find", "backend": "slow", "query_count": None, "instances": None, "threads": None,
 }  # fmt: skip
-
-
-def wait(folder: Path, wanted: Callable[[dict[str, Any]], bool], limit_s: float = 90) -> dict[str, Any]:
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        status = agent.read_status(folder)
-        if status and wanted(status):
-            return status
-        time.sleep(0.05)
-    raise AssertionError(f"still {agent.read_status(folder)}\n{(folder / 'agent.log').read_text()}")
-
-
-def ended(status: dict[str, Any]) -> bool:
-    return status["phase"] in {"finished", "stopped", "interrupted"}
 
 
 def search(folder: Path) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_helpers import LONG, ended, running, wait
 from loadfleet.cell import agent, plan, spec
 from loadfleet.cell.start import Start
 from loadfleet.errors import InputError
 from loadfleet.loadgen.logs import DetailLog
-from test_agent import LONG, ended, running, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
