@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from submission_builder import edit_json, write_json
+from submission_builder import changed, edit_json, write_json
 
 from loadfleet.catalogue import rounds
 
@@ -83,11 +82,4 @@ def result(folder: Path, model: str, scenario: str) -> None:
 
 def change(path: Path, *keys: Any, value: Any = None) -> None:
     """Set what lies below `keys` of a JSON file; None removes it."""
-    content = place = json.loads(path.read_text())
-    for key in keys[:-1]:
-        place = place[key]
-    if value is None:
-        del place[keys[-1]]
-    else:
-        place[keys[-1]] = value
-    write_json(path, content)
+    write_json(path, changed(path, keys, value))

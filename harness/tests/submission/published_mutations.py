@@ -9,6 +9,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from submission_builder import changed
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -48,14 +50,7 @@ class Result:
     def json(self, path: Path, *keys: Any, value: Any = None, also: tuple[Path, ...] = ()) -> None:
         """Set what lies below `keys`; None removes it. The same in the files `also`."""
         for file in (path, *also):
-            content = place = json.loads(file.read_text())
-            for key in keys[:-1]:
-                place = place[key]
-            if value is None:
-                del place[keys[-1]]
-            else:
-                place[keys[-1]] = value
-            self.write(file, json.dumps(content))
+            self.write(file, json.dumps(changed(file, keys, value)))
 
     @property
     def client(self) -> Path:

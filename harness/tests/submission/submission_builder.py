@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 RUN = "20261122T021852Z-bert-0f1e"
@@ -68,6 +69,18 @@ BERT = {**MINILM, "name": "bert-large-int8", "reference": True, "retraining": "N
 def write_json(path: Path, value: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def changed(path: Path, keys: Sequence[Any], value: Any) -> Any:
+    """The content of a JSON file with `value` below `keys`; None removes what is there."""
+    content = place = json.loads(path.read_text())
+    for key in keys[:-1]:
+        place = place[key]
+    if value is None:
+        del place[keys[-1]]
+    else:
+        place[keys[-1]] = value
+    return content
 
 
 def edit_json(path: Path, **changes: Any) -> None:
