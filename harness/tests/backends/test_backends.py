@@ -177,6 +177,26 @@ def test_what_was_compiled_is_kept_and_used(name: str, model: ModelFile, tmp_pat
     assert {path: path.stat().st_mtime_ns for path in kept} == {path: seen.st_mtime_ns for path, seen in kept.items()}
 
 
+def test_compiled_networks_answer_the_same_and_are_kept(
+    models: dict[str, ModelFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")
+    for name in REAL:
+        if "compile" not in catalogue.get("backend", name).data.get("options", {}):
+            continue
+        options = Options(cache=tmp_path / "compiled", extra={"compile": True})
+        session = backends.load(name).load(models[name], options)
+        assert session.describe()["compiled"]
+        for shape in ((2, 3), (1, 7), (5, 4)):
+            left = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+            assert (session.run({"left": left, "right": left / 2})["difference"] == left / 2).all()
+        assert any(path.is_file() for path in (tmp_path / "compiled" / name).rglob("*"))
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.delenv("CXX", raising=False)
+        with pytest.raises(NotReadyError, match=r"needs a C\+\+ compiler"):
+            backends.load(name).load(models[name], options)
+
+
 @pytest.mark.parametrize("name", KEEPING)
 def test_what_was_kept_and_is_damaged_is_made_again(name: str, model: ModelFile, tmp_path: Path) -> None:
     backend, options = backends.load(name), Options(cache=tmp_path / "compiled")
