@@ -58,10 +58,10 @@ test: setup ## Run all tests, the main job included
 		echo "make: left out: the tests of reports in a browser; they need chromium"; \
 		$(BIN)/pytest -n 2 --dist worksteal -m "not e2e and not lab and not browser" $(ARGS); fi
 	@if [ "$$(id -u)" = 0 ] && command -v mmdebstrap >/dev/null; then \
-		$(BIN)/pytest -m "e2e or lab" $(ARGS); \
+		$(BIN)/pytest -n 2 --dist loadfile -m lab $(ARGS); \
 	else \
-		echo "make: left out: the tests of several hosts over SSH; they need root and mmdebstrap"; \
-		$(BIN)/pytest -m e2e $(ARGS); fi
+		echo "make: left out: the tests of several hosts over SSH; they need root and mmdebstrap"; fi
+	$(BIN)/pytest -m e2e $(ARGS)
 
 .PHONY: unit
 unit: setup ## Run the fast tests only

@@ -45,10 +45,13 @@ class Bench(Fleet):
     disk: str = ""  # of the controller's results
 
     def set_up(self) -> None:
-        """Prepare one host over SSH and give the others what it has: they are equal."""
+        """Prepare one host over SSH and give the others what it has: they are equal.
+
+        From outside the lab's network, where the controller reaches what hosts cannot: later it has all that they need.
+        """
         first, *others = self.lab.hosts
         self.rewrite()
-        play = self.play("prepare", "--limit", first)
+        play = Fleet(self.lab, self.path, self.variables).play("prepare", "--limit", first)
         if play.code:
             raise AssertionError(play.text[-6000:])
         for host in others:

@@ -83,6 +83,21 @@ def test_a_killed_agent_loses_nothing(make_run: Callable[..., Path]) -> None:
     assert events(folder).count("cell_started") == 1, "the running cell was waited for, not started again"
 
 
+def test_a_run_whose_agent_was_killed_at_the_very_end_is_finished_by_the_next(make_run: Callable[..., Path]) -> None:
+    folder = make_run(**LONG)
+    first = agent.start(folder)
+    wait(folder, running)
+    os.kill(first["pid"], signal.SIGKILL)
+    while not (folder / "toy/SingleStream/performance/result.json").exists():
+        time.sleep(0.05)
+    assert agent.read_status(folder)["phase"] == "running", "nobody was left to write the last status"
+    assert agent.start(folder)["adopted"] is False
+    status = wait(folder, ended)
+    assert (status["phase"], status["exit_code"]) == ("finished", 0)
+    assert events(folder).count("cell_started") == 1, "nothing was measured again"
+    assert agent.start(folder) == {"run_id": folder.name, "pid": None, "adopted": True, "phase": "finished"}
+
+
 def test_a_second_start_adopts_the_running_agent(make_run: Callable[..., Path]) -> None:
     folder = make_run(**LONG)
     first = agent.start(folder)

@@ -75,16 +75,12 @@ def start(run_dir: Path, secrets: Mapping[str, str] | None = None) -> dict[str, 
         cells = before  # also what searches had found by then
     else:
         cells = plan.with_found(cells)
-    if all((run_dir / cell["cell"] / "result.json").exists() for cell in cells):
-        return {"run_id": run["run_id"], "pid": None, "adopted": True, "phase": status.get("phase", "finished")}
-    if lacking := sorted(set(run.get("secret_environment") or []) - set(secrets)):
-        raise InputError(
-            f"the run {run['run_id']} needs {', '.join(lacking)} in its environment; values of secrets are not kept",
-            fix="give benchmark_environment again, or `loadfleet resume RUN --secret NAME=VARIABLE`",
-        )
-    for name, device in sorted({(cell["backend"]["name"], cell["backend"]["device"]) for cell in cells}):
-        backends.load(name).check_device(device)
-    loadgen.module()
+    measured = all((run_dir / cell["cell"] / "result.json").exists() for cell in cells)
+    if measured and status.get("phase") == "finished":
+        return {"run_id": run["run_id"], "pid": None, "adopted": True, "phase": "finished"}
+    # An agent that was killed while the last cell ended left no last status: another one has to write it.
+    if not measured:
+        _check_ready(run, cells, secrets)
     undecided = {"undecided": True} if choosing.wanted(settled) else {}
     files.write_json(planned, {"schema_version": 1, "run_id": run["run_id"], **undecided, "cells": cells})
     if run.get("system"):
@@ -101,6 +97,23 @@ def start(run_dir: Path, secrets: Mapping[str, str] | None = None) -> dict[str, 
         agent.stdin.close()  # type: ignore[union-attr]
     phase = _await_first_word(run_dir, agent)
     return {"run_id": run["run_id"], "pid": agent.pid, "adopted": False, "phase": phase}
+
+
+def _check_ready(run: Mapping[str, Any], cells: Sequence[Mapping[str, Any]], secrets: Mapping[str, str]) -> None:
+    """Whether all is there that cells need.
+
+    Raises:
+        InputError: A secret of their environment is missing.
+        NotReadyError: LoadGen, a backend or a device is.
+    """
+    if lacking := sorted(set(run.get("secret_environment") or []) - set(secrets)):
+        raise InputError(
+            f"the run {run['run_id']} needs {', '.join(lacking)} in its environment; values of secrets are not kept",
+            fix="give benchmark_environment again, or `loadfleet resume RUN --secret NAME=VARIABLE`",
+        )
+    for name, device in sorted({(cell["backend"]["name"], cell["backend"]["device"]) for cell in cells}):
+        backends.load(name).check_device(device)
+    loadgen.module()
 
 
 def _without_secrets(
