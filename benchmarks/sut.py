@@ -121,7 +121,11 @@ def bare_offline(cell: Cell, indices: list[int]) -> float:
     # Sessions and widths are those of the harness; LoadGen is not called.
     harness = engine(cell, data, loadgen.module())
     batches = [chosen[places] for places in plan_batches(data.lengths[chosen], harness.layout)]
-    return len(indices) / _raced(harness, [data.batch(batch, harness.width(batch)) for batch in batches])
+    # Each in memory of its own: a data set may use its memory again for the next one.
+    inputs = [
+        {name: array.copy() for name, array in data.batch(batch, harness.width(batch)).items()} for batch in batches
+    ]
+    return len(indices) / _raced(harness, inputs)
 
 
 def _raced(harness: Engine, batches: Sequence[Any]) -> float:

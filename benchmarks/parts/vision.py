@@ -30,7 +30,7 @@ PART = Part(
     figures=(
         ratio("Offline, EfficientNet-Lite0: share of the bare runtime's limit", "harness", "bare", at_least=0.97),
     ),
-    rounds=3,
+    rounds=7,
     seconds=80,
     rank=45,
 )

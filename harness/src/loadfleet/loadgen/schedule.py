@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,6 @@ from loadfleet.loadgen.waiting import Query, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    from numpy.typing import NDArray
 
     from loadfleet.backends.base import Session
 
@@ -120,12 +118,24 @@ class _Pooled(Scheduler):
         self._instances.join()
 
 
+class _Batch(NamedTuple):
+    """Samples answered by one call: LoadGen's clock at their issue (ns), their ids, places and cost.
+
+    All of it made when they are issued: after a call the interpreter's caches are cold, and every step costs more.
+    """
+
+    issued: int
+    ids: list[int]
+    samples: Indices
+    units: int
+
+
 class Offline(_Pooled):
     """Everything at once: sorted by length, cut into batches, taken by whichever instance is free."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self._batches: queue.SimpleQueue[tuple[int, NDArray[np.uint64], Indices] | None] = queue.SimpleQueue()
+        self._batches: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
 
     def _rate(self, session: Session, seconds: float) -> float:
         lengths = self.engine.dataset.lengths
@@ -140,20 +150,19 @@ class Offline(_Pooled):
         self.engine.progress.expected += len(samples)
         self.engine.progress.expected_units += int(lengths.sum(dtype=np.int64))
         for batch in plan_batches(lengths, self.engine.layout):
-            self._batches.put((now, numbers[batch], samples[batch]))
+            units = int(lengths[batch].sum(dtype=np.int64))
+            self._batches.put(_Batch(now, numbers[batch].tolist(), samples[batch], units))
 
     def _work(self, session: Session) -> bool:
         batch = self._batches.get()
         if batch is None:
             return False
-        issued, ids, samples = batch
-        now = self.engine.answer(session, ids.tolist(), samples)
-        units = int(self.engine.lengths(samples).sum(dtype=np.int64))
+        now = self.engine.answer(session, batch.ids, batch.samples)
         progress = self.engine.progress
         with progress.lock:
-            self.latencies.add(now - issued, len(samples))
-            progress.answered += len(samples)
-            progress.answered_units += units
+            self.latencies.add(now - batch.issued, len(batch.ids))
+            progress.answered += len(batch.ids)
+            progress.answered_units += batch.units
         return True
 
     def close(self) -> None:

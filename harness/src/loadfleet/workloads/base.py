@@ -71,7 +71,7 @@ class Dataset(ABC):
             width: Pad to this length (for models of a fixed shape); the longest sample of the batch when None.
 
         Returns:
-            Canonical input name -> C-contiguous array [B, ...].
+            Canonical input name -> C-contiguous array [B, ...], valid until the calling thread asks for its next batch.
 
         Raises:
             InputError: An index lies outside 0 .. count - 1, or a sample is longer than `width`.

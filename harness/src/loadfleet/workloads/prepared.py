@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,30 @@ class Form:
     def not_ready(self, folder: Path, why: str) -> NotReadyError:
         """The error for a folder that is not as it was prepared."""
         return NotReadyError(f"{folder}: no prepared {self.what}: {why}", fix="prepare the data set again")
+
+
+class Rows:
+    """Rows of a large array side by side.
+
+    One row, or neighbours, are a view. Others are copied to where the calling thread had the ones before: memory that
+    is new each time costs as much again as the copy.
+    """
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self._array = array
+        self._kept = threading.local()
+
+    def of(self, numbers: list[int]) -> NDArray[Any]:
+        """The rows, in this order; valid until the thread asks again."""
+        first, count = numbers[0], len(numbers)
+        if numbers == list(range(first, first + count)):
+            return self._array[first : first + count]
+        kept: NDArray[Any] | None = getattr(self._kept, "memory", None)
+        if kept is None or len(kept) < count:
+            kept = self._kept.memory = np.empty((count, *self._array.shape[1:]), self._array.dtype)
+        for place, number in enumerate(numbers):
+            kept[place] = self._array[number]
+        return kept[:count]
 
 
 def write_json(path: Path, value: object) -> None:

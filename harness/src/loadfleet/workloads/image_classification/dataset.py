@@ -18,6 +18,7 @@ import numpy as np
 
 from loadfleet.errors import BadResultError, InputError, NotReadyError
 from loadfleet.workloads.base import Dataset
+from loadfleet.workloads.prepared import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,13 +48,15 @@ class ImageDataset(Dataset):
         self.images: NDArray[np.float32] = _mapped(prepared, "images", self.count)
         self.labels: NDArray[np.int32] = _mapped(prepared, "labels", self.count)
         self.lengths = np.ones(self.count, np.int32)
+        self._rows = Rows(self.images)
 
     def batch(self, indices: NDArray[np.int64], width: int | None = None) -> dict[str, NDArray[Any]]:
-        self._check(indices)
-        first = int(indices[0])
-        if np.array_equal(indices, np.arange(first, first + len(indices))):
-            return {INPUT: self.images[first : first + len(indices)]}  # neighbours, or only one: nothing is copied
-        return {INPUT: self.images.take(indices, axis=0)}
+        numbers = indices.tolist()
+        if not numbers or min(numbers) < 0 or max(numbers) >= self.count:
+            raise InputError(
+                f"samples {numbers[:5]}: the data set has 0 .. {self.count - 1}", fix="ask for samples of the data set"
+            )
+        return {INPUT: self._rows.of(numbers)}
 
     def load(self, indices: Sequence[int]) -> None:
         for index in indices:
@@ -67,23 +70,16 @@ class ImageDataset(Dataset):
                 f"the model gave {', '.join(outputs) or 'nothing'}, none of {', '.join(_OUTPUTS)}",
                 fix="map one of the model's outputs to one of these names in its catalogue entry",
             )
-        found, wanted = outputs[name], (len(indices), CLASSES) if name == "scores" else (len(indices),)
-        background = int(name == "label_after_background" or found.shape == (len(indices), CLASSES + 1))
-        if found.shape not in {wanted, (len(indices), CLASSES + 1)} or found.ndim != len(wanted):
+        found, count, scores = outputs[name], len(indices), name == "scores"
+        background = found.shape == (count, CLASSES + 1) if scores else name == "label_after_background"
+        if found.shape != ((count, CLASSES + background) if scores else (count,)):
+            wanted = f"{[count, CLASSES]} or {[count, CLASSES + 1]}" if scores else f"{[count]}"
             raise BadResultError(
-                f"{name} has shape {list(found.shape)}, expected {list(wanted)}"
-                + (f" or {[len(indices), CLASSES + 1]}" if name == "scores" else ""),
+                f"{name} has shape {list(found.shape)}, expected {wanted}",
                 fix=f"use a model that classifies every image into {CLASSES} classes",
             )
-        labels = found.argmax(axis=1) if name == "scores" else found
+        labels = found.argmax(axis=1) if scores else found
         return np.ascontiguousarray(labels - background, np.float32)
-
-    def _check(self, indices: NDArray[np.int64]) -> None:
-        if len(indices) == 0 or indices.min() < 0 or indices.max() >= self.count:
-            raise InputError(
-                f"samples {indices.tolist()[:5]}: the data set has 0 .. {self.count - 1}",
-                fix="ask for samples of the data set",
-            )
 
 
 def _recipe(prepared: Path) -> dict[str, Any]:
