@@ -28,7 +28,7 @@ def test_a_wide_bound_allows_half_of_the_capacity() -> None:
 
 
 def test_a_tight_bound_allows_less() -> None:
-    assert 30 < rate(280, 2, 15) < 0.4 * 280
+    assert 20 < rate(280, 2, 15) < 0.4 * 280
 
 
 def test_a_bound_shorter_than_a_call_leaves_a_little() -> None:

@@ -6,6 +6,7 @@ import math
 
 _MOST = 0.5  # of the capacity: calls differ in length, and the rate was seen in a warm-up only
 _ROOM = 0.8  # of the bound: a call takes longer than usual now and then
+_COLD = 1.4  # times its usual length takes a call after a pause: others have used the caches
 _LEAST = 0.05
 _LATE = 0.01  # the 99th percentile is what the bounds of the rules are about
 
@@ -21,7 +22,7 @@ def rate(capacity: float, instances: int, bound_ms: float) -> float:
         instances: How many are answered at once, c.
         bound_ms: Latency that all but one in a hundred must keep.
     """
-    left = bound_ms / 1e3 * _ROOM - instances / capacity
+    left = bound_ms / 1e3 * _ROOM - _COLD * instances / capacity
     share = _MOST
     while share > _LEAST and _late(share, capacity, instances, left) > _LATE:
         share -= 0.01

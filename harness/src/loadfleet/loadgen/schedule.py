@@ -7,6 +7,7 @@ the mean latency in ms of an undisturbed query (SingleStream, MultiStream). Load
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import queue
 import threading
@@ -31,6 +32,7 @@ _PAYS = 0.97  # twice as many samples in a call have to take less than this much
 # On one thread 99 of 100 samples alone must take less than this part of Server's bound, else a call gets more threads.
 # With less, as many instances as cores answer more queries in time (docs/engine.md).
 _ROOM = 0.75
+_PAUSE_S = 0.02  # between calls that are timed alone: as in a run, they find caches that others have used
 _QUERIES = 32  # that warm up SingleStream and MultiStream
 _GOLDEN = 0.618034  # multiples of the golden ratio are even wherever one stops
 _FASTER = 0.8  # twice as many threads have to take less than this much of the time
@@ -205,11 +207,15 @@ class Server(_Pooled):
         self.engine.arrange(best)
 
     def _alone(self, layout: Layout, sample: Indices) -> int:
-        """Nanoseconds of a call with one sample, the shortest of three."""
+        """Nanoseconds of a call with one sample after a pause, the median of five."""
         self.engine.arrange(layout)
         session = self.engine.open()
         self.engine.compute(session, sample)
-        return min(self._time(session, sample) for _ in range(3))
+        taken = []
+        for _ in range(5):
+            time.sleep(_PAUSE_S)
+            taken.append(self._time(session, sample))
+        return sorted(taken)[2]
 
     def _sample(self, quantile: float) -> int:
         """The sample at a quantile of the costs."""
@@ -230,11 +236,11 @@ class Server(_Pooled):
         layout, end = self.engine.layout, time.perf_counter() + seconds
         samples = {self._width(index): index for index in map(self._sample, _WIDTHS)}
         self.engine.compute(session, np.array([samples[max(samples)]], np.int64))  # memory is there for all others
-        alone: dict[int, int] = {}
+        alone: dict[int, list[int]] = {}
         for width, index in samples.items():
             if len(alone) < 3 or time.perf_counter() < end:
-                alone[width] = self._call(session, width, index, 1)
-        last, size = dict(alone), 2
+                alone[width] = [self._call(session, width, index, 1)]
+        last, size = {width: taken for width, (taken,) in alone.items()}, 2
         while last and size <= layout.batch_samples:
             for width, before in list(last.items()):
                 if width * size > layout.batch_cost or 2 * before > self._bound or time.perf_counter() > end:
@@ -246,9 +252,14 @@ class Server(_Pooled):
             size *= 2
         if layout.multiple > 1:
             self._meet_widths(session, end)
+        # What time is left makes the rate surer: of short calls two alone tell little.
         widths = sorted(alone)
+        for width in itertools.cycle(widths):
+            if time.perf_counter() > end:
+                break
+            alone[width].append(self._call(session, width, samples[width], 1))
         lengths = self.engine.dataset.lengths if layout.width is None else np.array([layout.width])
-        return 1e9 / float(np.interp(lengths, widths, [alone[width] for width in widths]).mean())
+        return 1e9 / float(np.interp(lengths, widths, [np.median(alone[width]) for width in widths]).mean())
 
     def _meet_widths(self, session: Session, end: float) -> None:
         """A call of each width while there is time: backends with few widths prepare something for each."""
