@@ -69,7 +69,8 @@ COMPLAINTS = (
     (
         _LACKING,
         "no source offers a package that the lock names for this Python and platform",
-        "give the host a package source or a folder of wheels by wheelhouse_path, or set python_venv_offline",
+        "give the host a package source that has it (for a backend also by backend_index), or a folder of wheels by "
+        "wheelhouse_path, or set python_venv_offline",
     ),
     (
         r"NewConnectionError|Temporary failure in name|Max retries|Connect(Timeout|ion refused|ion reset)|ProxyError",
