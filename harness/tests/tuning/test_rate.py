@@ -16,7 +16,7 @@ from loadfleet.tuning.probe import Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-EFFORT = rate.Effort(queries=40_000)
+EFFORT = rate.Effort(queries=int(os.environ.get("LOADFLEET_EDGE_QUERIES", "40000")))
 CAPACITIES = (300.0, 4000.0)  # of slower systems not even ten minutes see enough queries to tell 3 %
 GUESSES = (1 / 30, 0.1, 0.3, 0.9, 1.3, 3.0, 30.0)
 NOISES = (0.0, 0.0025, 0.005)
