@@ -60,8 +60,8 @@ class Form:
         return NotReadyError(f"{folder}: no prepared {self.what}: {why}", fix="prepare the data set again")
 
 
-class Rows:
-    """Rows of a large array side by side.
+class Gather:
+    """Rows of a large array, side by side.
 
     One row, or neighbours, are a view. Others are copied to where the calling thread had the ones before: memory that
     is new each time costs as much again as the copy.
@@ -71,7 +71,7 @@ class Rows:
         self._array = array
         self._kept = threading.local()
 
-    def of(self, numbers: list[int]) -> NDArray[Any]:
+    def rows(self, numbers: list[int]) -> NDArray[Any]:
         """The rows, in this order; valid until the thread asks again."""
         first, count = numbers[0], len(numbers)
         if numbers == list(range(first, first + count)):

@@ -18,7 +18,7 @@ import numpy as np
 
 from loadfleet.errors import BadResultError, InputError, NotReadyError
 from loadfleet.workloads.base import Dataset
-from loadfleet.workloads.prepared import Rows
+from loadfleet.workloads.prepared import Gather
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ class ImageDataset(Dataset):
         self.images: NDArray[np.float32] = _mapped(prepared, "images", self.count)
         self.labels: NDArray[np.int32] = _mapped(prepared, "labels", self.count)
         self.lengths = np.ones(self.count, np.int32)
-        self._rows = Rows(self.images)
+        self._gather = Gather(self.images)
 
     def batch(self, indices: NDArray[np.int64], width: int | None = None) -> dict[str, NDArray[Any]]:
         numbers = indices.tolist()
@@ -56,7 +56,7 @@ class ImageDataset(Dataset):
             raise InputError(
                 f"samples {numbers[:5]}: the data set has 0 .. {self.count - 1}", fix="ask for samples of the data set"
             )
-        return {INPUT: self._rows.of(numbers)}
+        return {INPUT: self._gather.rows(numbers)}
 
     def load(self, indices: Sequence[int]) -> None:
         for index in indices:

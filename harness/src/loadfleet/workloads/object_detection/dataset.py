@@ -15,7 +15,7 @@ import numpy as np
 
 from loadfleet.errors import BadResultError, InputError
 from loadfleet.workloads.base import Dataset
-from loadfleet.workloads.prepared import Form, Rows
+from loadfleet.workloads.prepared import Form, Gather
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ class DetectionDataset(Dataset):
                 f"recipe.json says {recipe['type']} {list(expected)}",
             )
         self.images = images
-        self._rows = Rows(images)
+        self._gather = Gather(images)
 
     def load(self, indices: Sequence[int]) -> None:
         for index in indices:
@@ -65,7 +65,7 @@ class DetectionDataset(Dataset):
         if len(indices) and (int(indices.min()) < 0 or int(indices.max()) >= self.count):
             wrong = indices[(indices < 0) | (indices >= self.count)][0]
             raise InputError(f"sample {wrong} does not exist: the data set has {self.count}")
-        pictures = self._rows.of(indices.tolist())
+        pictures = self._gather.rows(indices.tolist())
         if pictures.dtype != np.float32:
             pictures = np.divide(pictures, np.float32(255), dtype=np.float32)
         return {"images": pictures}
