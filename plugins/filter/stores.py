@@ -61,8 +61,8 @@ def stores(hosts: Iterable[str], variables: Mapping[str, Mapping[str, Any]], nam
         (
             *key,
             _last(found),
-            str(sum(each["runs"] for _, each in found)),
-            _hosts([host for host, _ in found], everybody),
+            str(sum(each["runs"] for host, each in found)),
+            _hosts([host for host, each in found], everybody),
         )
         for key, found in sorted(rows.items())
     ]
@@ -87,7 +87,7 @@ def size(count: int) -> str:
 
 def _last(found: list[tuple[str, dict[str, Any]]]) -> str:
     """The day on which some host used an entry last."""
-    return max([each["last_used"] or "" for _, each in found])[:10] or "-"
+    return max([each["last_used"] or "" for host, each in found])[:10] or "-"
 
 
 def _hosts(having: list[str], everybody: list[str]) -> str:

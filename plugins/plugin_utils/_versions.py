@@ -20,10 +20,11 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from ansible_collections.loadfleet.mlperf.plugins.module_utils._files import locked, sha256
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from packaging.specifiers import SpecifierSet
 
 CACHE = "~/.cache/loadfleet/locks"
 PATIENCE_S = 600
@@ -50,6 +51,9 @@ def constraint(value: object) -> SpecifierSet:
     Raises:
         VersionError: It is neither.
     """
+    # ansible-core brings it; what only looks at this file does without.
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415
+
     if not isinstance(value, str):
         words = "is a number, which cannot tell 1.2 from 1.20; fix: put it in quotes, or use -e NAME=%s" % value
         raise VersionError(words)
@@ -172,8 +176,8 @@ def _sources() -> tuple[list[str], dict[str, str]]:
     )
     settings: dict[str, str] = {}
     for line in done.stdout.splitlines():
-        name, _, value = line.partition("=")
-        scope, _, key = name.rpartition(".")
+        name, value = line.split("=", 1) if "=" in line else (line, "")
+        scope, key = name.rsplit(".", 1) if "." in name else ("", name)
         # The environment is listed first and wins.
         if scope in (":env:", "global", "install", "download") and key not in settings:
             settings[key] = value.strip("'\"")
