@@ -120,7 +120,7 @@ def bare_offline(cell: Cell, indices: list[int]) -> float:
     data.load(indices)
     # Sessions and widths are those of the harness; LoadGen is not called.
     harness = engine(cell, data, loadgen.module())
-    batches = [chosen[places] for places in plan_batches(data.lengths[chosen], harness.layout)]
+    batches = [chosen[places] for places in plan_batches(data.lengths[chosen], harness.layout, chosen)]
     # Each in memory of its own: a data set may use its memory again for the next one.
     inputs = [
         {name: array.copy() for name, array in data.batch(batch, harness.width(batch)).items()} for batch in batches

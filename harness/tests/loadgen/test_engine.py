@@ -58,6 +58,23 @@ def test_equal_samples_keep_their_order() -> None:
     assert np.concatenate(batches).tolist() == [0, 1, 2, 3, 4]
 
 
+def test_equal_samples_stand_as_in_the_data_set_each_once_before_any_comes_again() -> None:
+    samples = np.array([2, 0, 1, 0, 2, 1, 0], np.int64)
+    batches = plan_batches(np.full(7, 1, np.int32), layout(batch_samples=3), samples)
+    assert [samples[batch].tolist() for batch in batches] == [[0, 1, 2], [0, 1, 2], [0]]
+    assert sorted(np.concatenate(batches).tolist()) == list(range(7))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_place_in_the_data_set_never_comes_before_the_length(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    costs, samples = random.integers(1, 384, 40).astype(np.int32), random.integers(0, 40, 500)
+    lengths = costs[samples]
+    batches = plan_batches(lengths, layout(), samples)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(500))
+    assert np.concatenate([lengths[batch] for batch in batches]).tolist() == sorted(lengths.tolist(), reverse=True)
+
+
 @pytest.mark.parametrize(
     "limits", [{"batch_samples": 64, "batch_cost": 1024}, {"batch_samples": 32, "batch_cost": 1 << 30}]
 )

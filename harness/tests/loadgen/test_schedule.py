@@ -63,6 +63,7 @@ class Machine:
         self.opened: list[int] = []
         self._sessions: list[weakref.ref[Session]] = []
         self.answers: list[tuple[int, int]] = []
+        self.handed: list[int] = []  # answers given at once
         self.failures: list[BaseException] = []
 
     def open(self, threads: int) -> Session:
@@ -76,6 +77,7 @@ class Machine:
         return sum(session() is not None for session in self._sessions)
 
     def complete(self, responses: list[tuple[int, int, int]]) -> None:
+        self.handed.append(len(responses))
         self.answers += [(sample, np.ctypeslib.as_array(_pointer(place), (1,))[0]) for sample, place, _ in responses]
 
     def plan(self, scenario: str, layout: Layout, latency_ms: float = 100.0) -> Scheduler:
@@ -137,6 +139,29 @@ def test_every_sample_is_answered_once_with_its_own_answer(scenario: str, querie
     expected = len(queries) if scenario == "MultiStream" else len(asked)
     assert plan.latencies.milliseconds()[1].sum() == expected
     assert plan.engine.progress.answered == len(asked)
+
+
+def test_offline_answers_short_calls_together_and_ends_with_single_ones() -> None:
+    machine = Machine(lambda *_: 0.001)
+    plan = machine.plan("Offline", layout(2, most=2))
+    run(plan, [[45] * 2_000])
+    assert max(machine.handed) >= 20  # of the 100 in 50 ms; fewer when the machine was slow in warm-up
+    assert min(machine.handed) <= 2
+    assert sum(machine.handed) == 2_000
+
+
+def test_offline_answers_long_calls_one_by_one() -> None:
+    machine = Machine(lambda *_: 0.04)
+    plan = machine.plan("Offline", layout(2, most=2))
+    run(plan, [[45] * 60])
+    assert max(machine.handed) == 2
+
+
+def test_multistream_answers_a_query_at_once() -> None:
+    machine = Machine(lambda *_: 1e-4)
+    run(machine.plan("MultiStream", layout(1, most=2)), [list(range(8))])
+    assert machine.handed == [8]
+    assert len([call for call in machine.calls if set(call[1]) <= set(range(8))]) >= 4
 
 
 def test_latencies_are_those_of_the_calls() -> None:

@@ -1,4 +1,4 @@
-"""From sample indices to LoadGen responses: sessions on pinned threads, one answer call per batch."""
+"""From sample indices to LoadGen responses: sessions on pinned threads, answers in bulk."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,13 +68,30 @@ def places(rows: Rows) -> list[tuple[int, int]]:
     return [(row.__array_interface__["data"][0], row.nbytes) for row in rows]
 
 
-def plan_batches(lengths: NDArray[np.int32], layout: Layout) -> list[Indices]:
+def _turns(samples: Indices) -> NDArray[np.int64]:
+    """How often each position's sample stands at a position before it."""
+    order = np.argsort(samples, kind="stable")
+    ranked = samples[order]
+    first = np.maximum.accumulate(np.where(np.diff(ranked, prepend=-1) != 0, np.arange(len(ranked)), 0))
+    turns = np.empty(len(samples), np.int64)
+    turns[order] = np.arange(len(ranked)) - first
+    return turns
+
+
+def plan_batches(lengths: NDArray[np.int32], layout: Layout, samples: Indices | None = None) -> list[Indices]:
     """Positions 0..n-1 grouped into batches of similar length, longest first.
 
     Sorting keeps padding near zero; longest first lets the short batches fill the end. Where several instances take
     turns the last batches are smaller and smaller, so that none is idle for long while another ends.
+
+    Args:
+        lengths: int32 [n], the cost of each position.
+        layout: Instances and batch limits.
+        samples: int64 [n], the sample at each position. Among equal lengths neighbours in the data set come together
+            then, each sample once before any comes again: such batches need not be copied (`prepared.Gather`).
     """
-    order = np.argsort(-lengths, kind="stable")
+    keys = (-lengths,) if samples is None else (samples, _turns(samples), -lengths)  # the last sorts first
+    order: Indices = np.lexsort(keys)
     count = len(order)
     widths = lengths[order] if layout.width is None else np.full(count, layout.width)
     if layout.width is None and layout.multiple > 1:
@@ -82,11 +100,11 @@ def plan_batches(lengths: NDArray[np.int32], layout: Layout) -> list[Indices]:
     turns = 2 * layout.instances
     batches, start = [], 0
     while start < count:
-        samples, cost = layout.batch_samples, layout.batch_cost
+        size, cost = layout.batch_samples, layout.batch_cost
         if left is not None:
-            samples = min(samples, max(-(-(count - start) // turns), samples // _SMALLEST))
+            size = min(size, max(-(-(count - start) // turns), size // _SMALLEST))
             cost = min(cost, max(int(left[start]) // turns, cost // _SMALLEST))
-        end = start + max(1, min(samples, cost // max(1, int(widths[start]))))
+        end = start + max(1, min(size, cost // max(1, int(widths[start]))))
         batches.append(order[start:end])
         start = end
     return batches
@@ -160,16 +178,23 @@ class Engine:
             return layout.width or length
         return max(length, min(-(-length // layout.multiple) * layout.multiple, self._longest))
 
-    def answer(self, session: Session, ids: Sequence[int], indices: Indices) -> int:
-        """Compute a batch and hand all its responses to LoadGen in one call; returns the clock (ns) after it."""
+    def answer(self, session: Session, ids: Sequence[int], *batches: Indices) -> int:
+        """Compute batches, then hand all their responses to LoadGen in one call; returns the clock (ns) after it.
+
+        Args:
+            session: Runs each batch in one call.
+            ids: LoadGen's of all samples, in the batches' order.
+            batches: Sample indices.
+        """
         try:
-            rows = self.compute(session, indices)
+            rows = [self.compute(session, indices) for indices in batches]
         except BaseException as error:
             self.progress.failure = error
             self._on_failure(error)
             raise
         response = self._response
-        self._complete([response(sample, *place) for sample, place in zip(ids, places(rows), strict=True)])
+        located = chain.from_iterable(map(places, rows))
+        self._complete([response(sample, *place) for sample, place in zip(ids, located, strict=True)])
         return time.perf_counter_ns()
 
     def lengths(self, indices: Indices) -> NDArray[np.int32]:

@@ -35,6 +35,7 @@ _ROOM = 0.75
 _PAUSE_S = 0.02  # between calls that are timed alone: as in a run, they find caches that others have used
 _QUERIES = 32  # that warm up SingleStream and MultiStream
 _GOLDEN = 0.618034  # multiples of the golden ratio are even wherever one stops
+_ROUND_S = 0.05  # Offline's calls shorter than this go together, up to this
 _FASTER = 0.8  # twice as many threads have to take less than this much of the time
 
 
@@ -120,30 +121,36 @@ class _Pooled(Scheduler):
         self._instances.join()
 
 
-class _Batch(NamedTuple):
-    """Samples answered by one call: LoadGen's clock at their issue (ns), their ids, places and cost.
+class _Round(NamedTuple):
+    """Calls whose answers LoadGen gets together: its clock at their issue (ns), their samples' ids, samples and cost.
 
     All of it made when they are issued: after a call the interpreter's caches are cold, and every step costs more.
     """
 
     issued: int
     ids: list[int]
-    samples: Indices
+    calls: list[Indices]
     units: int
 
 
 class Offline(_Pooled):
-    """Everything at once: sorted by length, cut into batches, taken by whichever instance is free."""
+    """Everything at once: sorted by length, cut into batches, taken by whichever instance is free.
+
+    Short calls are taken several at a time, and answered together: what is around them then costs little beside them.
+    """
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self._batches: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._rounds: queue.SimpleQueue[_Round | None] = queue.SimpleQueue()
+        self._speeds: list[float] = []  # units a second, of each instance
 
     def _rate(self, session: Session, seconds: float) -> float:
-        lengths = self.engine.dataset.lengths
-        batches = plan_batches(lengths, self.engine.layout)
+        dataset = self.engine.dataset
+        batches = plan_batches(dataset.lengths, self.engine.layout, np.arange(dataset.count))
         self.engine.compute(session, batches[0])  # the longest: memory is there for all others
-        return sample_rate(self.engine, session, batches, seconds) / float(lengths.mean())
+        speed = sample_rate(self.engine, session, batches, seconds)
+        self._speeds.append(speed)
+        return speed / float(dataset.lengths.mean())
 
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         now = time.perf_counter_ns()
@@ -151,25 +158,39 @@ class Offline(_Pooled):
         lengths = self.engine.lengths(samples)
         self.engine.progress.expected += len(samples)
         self.engine.progress.expected_units += int(lengths.sum(dtype=np.int64))
-        for batch in plan_batches(lengths, self.engine.layout):
-            units = int(lengths[batch].sum(dtype=np.int64))
-            self._batches.put(_Batch(now, numbers[batch].tolist(), samples[batch], units))
+        batches = plan_batches(lengths, self.engine.layout, samples)
+        costs = [int(lengths[batch].sum(dtype=np.int64)) for batch in batches]
+        for calls in self._together(costs):
+            ids_of = [number for batch in batches[calls] for number in numbers[batch].tolist()]
+            self._rounds.put(_Round(now, ids_of, [samples[batch] for batch in batches[calls]], sum(costs[calls])))
+
+    def _together(self, costs: Sequence[int]) -> Iterator[slice]:
+        """Which calls, of these costs, make a round; the last rounds are smaller, as the last batches are."""
+        most, turns = _ROUND_S * min(self._speeds, default=0.0), 2 * self.engine.layout.instances
+        start, left = 0, sum(costs)
+        while start < len(costs):
+            limit, end, cost = min(most, left / turns), start + 1, costs[start]
+            while end < len(costs) and cost + costs[end] <= limit:
+                cost += costs[end]
+                end += 1
+            yield slice(start, end)
+            start, left = end, left - cost
 
     def _work(self, session: Session) -> bool:
-        batch = self._batches.get()
-        if batch is None:
+        work = self._rounds.get()
+        if work is None:
             return False
-        now = self.engine.answer(session, batch.ids, batch.samples)
+        now = self.engine.answer(session, work.ids, *work.calls)
         progress = self.engine.progress
         with progress.lock:
-            self.latencies.add(now - batch.issued, len(batch.ids))
-            progress.answered += len(batch.ids)
-            progress.answered_units += batch.units
+            self.latencies.add(now - work.issued, len(work.ids))
+            progress.answered += len(work.ids)
+            progress.answered_units += work.units
         return True
 
     def close(self) -> None:
         for _ in range(self.engine.layout.instances):
-            self._batches.put(None)
+            self._rounds.put(None)
         super().close()
 
 
@@ -357,8 +378,9 @@ class Stream(Scheduler):
         if len(ids) == 1:
             now = self.engine.answer(self._session, ids, query)
         else:
-            for batch in self._split(query):
-                now = self.engine.answer(self._session, [ids[position] for position in batch.tolist()], query[batch])
+            batches = self._split(query)
+            ordered = [ids[position] for batch in batches for position in batch.tolist()]
+            now = self.engine.answer(self._session, ordered, *(query[batch] for batch in batches))
         self.latencies.add(now - issued)
         self.engine.progress.answered += len(ids)
 
