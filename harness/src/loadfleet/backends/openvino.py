@@ -1,7 +1,7 @@
 """OpenVINO on the CPU: fp32, or bf16 where the processor computes it; layers that a model quantises run in int8.
 
 The compiled model is kept in the store (OpenVINO's own model cache), so that later sessions neither read nor transform
-the ONNX file. Kernels are made for a shape when it first comes, which costs milliseconds to tens of them: the catalogue
+the ONNX file. Kernels are made for a shape when it first comes, which costs milliseconds: the catalogue
 entry's `width_multiple` keeps the number of shapes small.
 """
 
