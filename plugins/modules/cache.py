@@ -47,6 +47,12 @@ options:
     description: With O(state=absent), whether pinned entries go too.
     type: bool
     default: false
+  made:
+    description:
+      - With O(state=absent), whether compiled models and choices of a backend go too, which runs make again. Without
+        O(words) and O(older_than) nothing else goes then.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -54,6 +60,11 @@ EXAMPLES = r"""
   loadfleet.mlperf.cache:
     state: absent
     older_than: 30d
+
+- name: Remove what runs made of models, after another version of a backend has come
+  loadfleet.mlperf.cache:
+    state: absent
+    made: true
 """
 
 RETURN = r"""
@@ -70,7 +81,7 @@ takes:
   returned: always
   type: int
 entries:
-  description: What was found, with what is to be said of it.
+  description: What was found, with what is to be said of it; with O(made) also what runs had made.
   returned: always
   type: list
   elements: dict
@@ -146,13 +157,19 @@ class Cache:
             words += ["--older-than", params["older_than"]]
         if params["even_pinned"]:
             words.append("--even-pinned")
+        if params["made"]:
+            words.append("--made")
         if self.module.check_mode:
             words.append("--dry-run")
         done = self._call("rm", *words, "--yes")
         verb = "would be removed" if self.module.check_mode else "removed"
         said = [(each, verb) for each in done["removed"]]
         said += [(each, "kept: " + each["reason"]) for each in done["kept"]]
-        return bool(done["removed"]), [], said
+        made = [
+            (dict(each, kind=each["what"], name=os.path.basename(each["path"]), digest=""), verb)
+            for each in done["dropped"]
+        ]
+        return bool(done["removed"] or made), [], said + made
 
     def _pinned(self) -> tuple:
         return self._pin("pin", wanted=True)
@@ -196,6 +213,7 @@ def main() -> None:
             "words": {"type": "list", "elements": "str", "default": []},
             "older_than": {"type": "str", "default": ""},
             "even_pinned": {"type": "bool", "default": False},
+            "made": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

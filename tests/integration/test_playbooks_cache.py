@@ -49,7 +49,7 @@ def test_a_fleet_s_stores_are_looked_after(two: Site) -> None:
     assert "two" in play.text
     assert play.recap("one")["failed"] == 0
     assert play.recap("two")["failed"] == 1
-    assert f"damaged: dataset {VOCABULARY}; fix: playbooks/prepare.yml makes them again" in play.text
+    assert f"damaged: dataset {VOCABULARY}; fix: playbooks/prepare.yml" in play.text
     assert len(row(play)) == 2, "good on one, not on the other"
     (two.store / "one/pins/dataset" / f"{place.parent.name}.json").unlink()
     play = two.play("cache", "--check", cache_state="absent", cache_words=["dataset"])
@@ -59,3 +59,18 @@ def test_a_fleet_s_stores_are_looked_after(two: Site) -> None:
     assert play.recap("one")["changed"] == 1
     assert not list((two.store / "one/artifacts/dataset").iterdir())
     assert place.exists()
+
+
+def test_what_runs_made_goes_alone(two: Site) -> None:
+    graph = two.store / "two/compiled/onnxruntime/minilm-squad-1/graph"
+    graph.parent.mkdir(parents=True)
+    graph.write_bytes(b"1234567")
+    play = two.play("cache", "--check", cache_state="absent", cache_made=True)
+    assert play.code == 0, play.text
+    assert graph.exists()
+    play = two.play("cache", cache_state="absent", cache_made=True)
+    assert [play.recap(host)["changed"] for host in two.hosts] == [0, 1], play.text
+    (line,) = [" ".join(line.split()) for line in play.text.splitlines() if " minilm-squad-1 " in line]
+    assert line == "a compiled model minilm-squad-1 7 B removed - 0 two"
+    assert not graph.exists()
+    assert list((two.store / "two/artifacts/dataset").iterdir())

@@ -289,7 +289,9 @@ def test_rm_of_what_runs_made(store: Store) -> None:
     assert json.loads(run("show", "--json").stdout)["made"] == 7
     assert f"would remove a compiled model, 7 B, {made}" in run("rm", "--made", "--dry-run").stdout
     assert made.exists()
-    assert json.loads(run("rm", "--made", "--yes", "--json").stdout)["freed"] == 7
+    answer = json.loads(run("rm", "--made", "--yes", "--json").stdout)
+    assert answer["freed"] == 7
+    assert answer["dropped"] == [{"path": str(made), "what": "a compiled model", "size": 7}]
     assert not made.exists()
 
 

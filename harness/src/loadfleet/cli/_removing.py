@@ -83,6 +83,7 @@ def rm(
             {
                 "removed": [facts(entry) for entry in going],
                 "kept": [{**facts(entry), "reason": why} for entry, why in kept],
+                "dropped": [{"path": str(each.path), "what": each.what, "size": each.size} for each in left],
                 "freed": sum(entry.takes for entry in going) + sum(each.size for each in left),
                 "dry_run": dry_run,
             }
