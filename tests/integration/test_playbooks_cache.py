@@ -49,7 +49,7 @@ def test_a_fleet_s_stores_are_looked_after(two: Site) -> None:
     assert "two" in play.text
     assert play.recap("one")["failed"] == 0
     assert play.recap("two")["failed"] == 1
-    assert f"damaged: dataset {VOCABULARY}; fix: playbooks/prepare.yml" in play.text
+    assert f"damaged: dataset {VOCABULARY}; fix: playbooks/prepare.yml makes them again" in play.text
     assert len(row(play)) == 2, "good on one, not on the other"
     (two.store / "one/pins/dataset" / f"{place.parent.name}.json").unlink()
     play = two.play("cache", "--check", cache_state="absent", cache_words=["dataset"])

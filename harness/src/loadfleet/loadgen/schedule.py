@@ -145,12 +145,12 @@ class Offline(_Pooled):
         self._speeds: list[float] = []  # units a second, of each instance
 
     def _rate(self, session: Session, seconds: float) -> float:
-        dataset = self.engine.dataset
-        batches = plan_batches(dataset.lengths, self.engine.layout, np.arange(dataset.count))
+        lengths = self.engine.dataset.lengths
+        batches = plan_batches(lengths, self.engine.layout)
         self.engine.compute(session, batches[0])  # the longest: memory is there for all others
         speed = sample_rate(self.engine, session, batches, seconds)
         self._speeds.append(speed)
-        return speed / float(dataset.lengths.mean())
+        return speed / float(lengths.mean())
 
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         now = time.perf_counter_ns()
