@@ -212,8 +212,16 @@ from loadfleet.submission.check import check
 def die(task):
     os._exit(9)
 
-if sys.argv[2] == "die":
+class Late(walk.ProcessPoolExecutor):  # the first process has died before the second task is handed over
+    def submit(self, *arguments):
+        future = super().submit(*arguments)
+        future.exception(timeout=60)
+        return future
+
+if sys.argv[2].startswith("die"):
     walk._run = die
+if sys.argv[2] == "die early":
+    walk.ProcessPoolExecutor = Late
 jobs = [1, 3] if sys.argv[2] == "compare" else [2]
 reports = [check(Path(sys.argv[1]), "v6.1", "Example", jobs=number) for number in jobs]
 assert all(report == reports[0] for report in reports), "processes and a single one differ"
@@ -238,8 +246,9 @@ def test_processes_say_what_one_process_says(submission: Path) -> None:
     assert rules
 
 
-def test_a_process_that_dies_is_a_finding(submission: Path) -> None:
-    verdict, *rules = spread(many(submission, 24), "die")
+@pytest.mark.parametrize("what", ["die", "die early"])
+def test_a_process_that_dies_is_a_finding(submission: Path, what: str) -> None:
+    verdict, *rules = spread(many(submission, 24), what)
 
     assert verdict.startswith("False")
     assert rules == ["the process that checks this part lives"]

@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ def outcomes(submission: Submission, jobs: int | None = None) -> Iterator[Outcom
 def _spread(walker: Walker, tasks: Sequence[Sequence[Piece]], jobs: int) -> Iterator[Outcome]:
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(walker,)) as executor:
-        futures = [executor.submit(_run, task) for task in tasks]
+        futures = [_submitted(executor, task) for task in tasks]
         try:
             for task, future in zip(tasks, futures, strict=True):
                 try:
@@ -78,6 +78,16 @@ def _spread(walker: Walker, tasks: Sequence[Sequence[Piece]], jobs: int) -> Iter
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _submitted(executor: ProcessPoolExecutor, task: Sequence[Piece]) -> Future[Outcome]:
+    """Hand over a task; one that a process's death keeps from being handed over ends like one it took along."""
+    try:
+        return executor.submit(_run, task)
+    except BrokenProcessPool as error:
+        refused: Future[Outcome] = Future()
+        refused.set_exception(error)
+        return refused
 
 
 def _pieces(submission: Submission) -> Iterator[Piece]:
