@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loadfleet import catalogue
-from loadfleet.cell import agent
+from loadfleet.cell import standing
 from loadfleet.fleet import Progress, RunRequest, run_playbook
 from loadfleet.results import RunResults, validate
 
@@ -140,7 +140,7 @@ def test_a_killed_controller_loses_nothing(first: Job, site: Site) -> None:
     )  # fmt: skip
     folder = site.store / "runs" / run_id
     deadline = time.monotonic() + 120
-    while agent.read_status(folder).get("phase") != "running" and time.monotonic() < deadline:
+    while standing.read_status(folder).get("phase") != "running" and time.monotonic() < deadline:
         time.sleep(0.2)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -178,7 +178,7 @@ def test_the_python_api_runs_watches_and_cancels(first: Job, site: Site) -> None
     assert (outcome.status, outcome.exit_code) == ("canceled", 4)
     assert seen
     assert outcome.run_id
-    status = agent.read_status(site.store / "runs" / outcome.run_id)
+    status = standing.read_status(site.store / "runs" / outcome.run_id)
     assert status["phase"] == "stopped", "the agent on the host was stopped too"
 
 

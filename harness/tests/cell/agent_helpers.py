@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from loadfleet.cell import agent
+from loadfleet.cell import standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,12 +18,12 @@ def wait(folder: Path, wanted: Callable[[dict[str, Any]], bool], limit_s: float 
     """The first status that is as wanted."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
-        status = agent.read_status(folder)
+        status = standing.read_status(folder)
         if status and wanted(status):
             return status
         time.sleep(0.05)
     log = (folder / "agent.log").read_text()
-    raise AssertionError(f"still {agent.read_status(folder)}\n{log}")
+    raise AssertionError(f"still {standing.read_status(folder)}\n{log}")
 
 
 def ended(status: dict[str, Any]) -> bool:

@@ -125,7 +125,7 @@ def make_run(store: Store, run_file: dict[str, Any]) -> Iterator[Callable[..., P
         return folder
 
     yield make
-    from loadfleet.cell import agent  # noqa: PLC0415
+    from loadfleet.cell import control  # noqa: PLC0415
 
     for folder in made:
-        agent.stop(folder, 0.5)
+        control.stop(folder, 0.5)

@@ -13,7 +13,7 @@ import pytest
 
 from agent_helpers import ended, wait
 from loadfleet.catalogue import rounds
-from loadfleet.cell import agent, plan
+from loadfleet.cell import control, plan, standing
 from loadfleet.errors import InputError
 from loadfleet.results import model as results
 from loadfleet.results.judge import judge
@@ -33,14 +33,14 @@ def read(path: Path) -> dict[str, Any]:
 @pytest.fixture
 def finished(make_run: Callable[..., Path]) -> Path:
     folder = make_run(modes=MODES)
-    agent.start(folder)
+    control.start(folder)
     status = wait(folder, ended)
     assert (status["phase"], status["exit_code"]) == ("finished", 0), status
     return folder
 
 
 def test_a_test_runs_after_its_scenario_and_is_verified(finished: Path) -> None:
-    status = agent.read_status(finished)
+    status = standing.read_status(finished)
     assert [cell["id"] for cell in status["cells"]] == [
         "toy/Offline/performance",
         "toy/Offline/accuracy",
@@ -68,7 +68,7 @@ def test_a_test_runs_after_its_scenario_and_is_verified(finished: Path) -> None:
 
 def test_a_finished_test_is_adopted(finished: Path) -> None:
     before = (finished / "journal.jsonl").read_text()
-    assert agent.start(finished)["pid"] is None
+    assert control.start(finished)["pid"] is None
     assert (finished / "journal.jsonl").read_text() == before
 
 
@@ -76,7 +76,7 @@ def test_a_finished_test_is_adopted(finished: Path) -> None:
 def test_every_scenario_can_be_tested(make_run: Callable[..., Path], scenario: str) -> None:
     rate = {"Server": 400} if scenario == "Server" else {}
     folder = make_run(modes=[*MODES, "TEST04"], scenarios=[scenario], target_qps=rate)
-    agent.start(folder)
+    control.start(folder)
     status = wait(folder, ended)
     assert status["exit_code"] == 0, status
     assert [cell["id"].rpartition("/")[2] for cell in status["cells"]] == [
@@ -92,7 +92,7 @@ def test_every_scenario_can_be_tested(make_run: Callable[..., Path], scenario: s
 
 def test_an_older_round_has_a_test_with_seeds_of_its_own(make_run: Callable[..., Path]) -> None:
     folder = make_run(modes=MODES, round="v4.1")
-    agent.start(folder)
+    control.start(folder)
     status = wait(folder, ended)
     assert status["exit_code"] == 0, status
     rules = rounds.load("v4.1")
@@ -106,7 +106,7 @@ def test_other_answers_than_in_the_accuracy_run_fail_the_run(finished: Path) -> 
     shutil.rmtree(finished / "toy/Offline/TEST01")
     log = finished / "toy/Offline/accuracy/mlperf_log_accuracy.json"
     log.write_text(re.sub(r'"data" : "..', '"data" : "55', log.read_text()))
-    agent.start(finished)
+    control.start(finished)
     status = wait(finished, lambda status: status["phase"] == "finished" and status["cells"][2]["state"] == "done")
     assert status["exit_code"] == 1
     result = results.load(finished / "toy/Offline/TEST01/result.json")

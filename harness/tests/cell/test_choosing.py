@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loadfleet import catalogue, choosing, files
-from loadfleet.cell import agent, plan
+from loadfleet.cell import control, plan, standing
 from loadfleet.choosing import measure, record, trial
 from loadfleet.errors import InputError, LoadfleetError, NotReadyError
 
@@ -180,16 +180,16 @@ def test_an_attempt_measures_and_judges(run_file: dict[str, Any]) -> None:
 
 def test_a_run_tries_chooses_and_says_so(make_run: Callable[..., Path]) -> None:
     folder = make_run(precision="auto")
-    agent.start(folder)
+    control.start(folder)
     deadline = time.monotonic() + 120
-    while agent.read_status(folder).get("phase") not in ("finished", "stopped"):
+    while standing.read_status(folder).get("phase") not in ("finished", "stopped"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert agent.read_status(folder)["exit_code"] == 0, (folder / "agent.log").read_text()
+    assert standing.read_status(folder)["exit_code"] == 0, (folder / "agent.log").read_text()
     result = json.loads((folder / "toy/Offline/performance/result.json").read_text())
     assert result["tried"]["chosen"] == {"backend": "onnxruntime", "precision": "fp32", "model": "toy-square"}
     assert result["backend"]["capabilities"]["precisions"] == ["fp32"]
-    assert agent.start(folder)["adopted"]
+    assert control.start(folder)["adopted"]
 
 
 def test_a_run_that_nothing_can_run_ends_with_the_reason(make_run: Callable[..., Path], store: Store) -> None:
@@ -200,9 +200,9 @@ def test_a_run_that_nothing_can_run_ends_with_the_reason(make_run: Callable[...,
     stat = (entry.path / "model.onnx").stat()
     (entry.path / "model.onnx").write_bytes(b"\0" * stat.st_size)
     os.utime(entry.path / "model.onnx", ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    agent.start(folder)
+    control.start(folder)
     deadline = time.monotonic() + 60
-    while (status := agent.read_status(folder)).get("phase") != "finished":
+    while (status := standing.read_status(folder)).get("phase") != "finished":
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert status["exit_code"] == LoadfleetError.exit_code
@@ -212,16 +212,16 @@ def test_a_run_that_nothing_can_run_ends_with_the_reason(make_run: Callable[...,
 
 def test_a_trial_can_be_stopped_and_begun_again(make_run: Callable[..., Path]) -> None:
     folder = make_run(precision="auto")
-    agent.start(folder)
+    control.start(folder)
     deadline = time.monotonic() + 60
-    while "trial: trying" not in agent.read_status(folder)["cells"][0]["detail"]:
+    while "trial: trying" not in standing.read_status(folder)["cells"][0]["detail"]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert agent.stop(folder)
-    status = agent.read_status(folder)
+    assert control.stop(folder)
+    status = standing.read_status(folder)
     assert (status["phase"], status["cells"][0]["state"]) == ("stopped", "pending")
     assert not (folder / "trial.json").exists()
-    assert not agent.start(folder)["adopted"]
+    assert not control.start(folder)["adopted"]
 
 
 def test_questions_before_a_trial_are_asked_of_a_candidate() -> None:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent_helpers import ended, wait
-from loadfleet.cell import agent
+from loadfleet.cell import control
 from loadfleet.cli import cli
 from loadfleet.errors import InputError, LoadfleetError
 from loadfleet.results import model as results
@@ -27,7 +27,7 @@ SEARCH: dict[str, Any] = {
 
 def search(folder: Path) -> dict[str, Any]:
     """The search's result, checked against the schema."""
-    agent.start(folder)
+    control.start(folder)
     status = wait(folder, ended)
     assert status["exit_code"] == 0, status
     [cell] = status["cells"]
@@ -51,9 +51,9 @@ def test_a_search_that_was_stopped_goes_on_and_later_runs_use_what_it_found(
 ) -> None:
     folder = make_run(**SEARCH, scenarios=["SingleStream"], find_minutes=0.5, run_id="20260102T030405Z-toy-00f1")
     cell = folder / "toy/SingleStream/find"
-    agent.start(folder)
+    control.start(folder)
     wait(folder, lambda status: (cell / "02").exists())
-    assert agent.stop(folder, 5)
+    assert control.stop(folder, 5)
     first = (cell / "01/probe.json").stat().st_mtime
     result = search(folder)
     assert (cell / "01/probe.json").stat().st_mtime == first
@@ -109,7 +109,7 @@ def test_what_cannot_be_searched(make_run: Callable[..., Path], tmp_path: Path) 
         assert done.exception.fix
     counted = make_run(execution="find", query_count=64)
     with pytest.raises(InputError, match="execution find chooses its own lengths"):
-        agent.start(counted)
+        control.start(counted)
 
 
 def test_the_highest_rate_of_a_server(make_run: Callable[..., Path]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_helpers import LONG, ended, running, wait
-from loadfleet.cell import agent, plan, spec
+from loadfleet.cell import control, plan, spec
 from loadfleet.cell.start import Start
 from loadfleet.errors import InputError
 from loadfleet.loadgen.logs import DetailLog
@@ -62,7 +62,7 @@ def test_without_an_agreement_only_the_start_is_recorded() -> None:
 def test_the_first_cell_starts_on_time_and_the_gate_s_findings_are_kept(make_run: Callable[..., Path]) -> None:
     agreed = time.time() + 12
     folder = make_run(start_at=agreed, gate=GATE)
-    agent.start(folder)
+    control.start(folder)
     assert wait(folder, ended)["exit_code"] == 0
     first, second = result(folder, "accuracy"), result(folder, "performance")
     times = first["time"]
@@ -85,7 +85,7 @@ def test_the_first_cell_starts_on_time_and_the_gate_s_findings_are_kept(make_run
 def test_a_late_start_is_recorded(make_run: Callable[..., Path]) -> None:
     agreed = time.time() - 1
     folder = make_run(start_at=agreed, modes=["accuracy"])
-    agent.start(folder)
+    control.start(folder)
     assert wait(folder, ended)["exit_code"] == 0
     times = result(folder, "accuracy")["time"]
     assert times["agreed_start"] == agreed
@@ -95,10 +95,10 @@ def test_a_late_start_is_recorded(make_run: Callable[..., Path]) -> None:
 
 def test_an_attempt_made_again_does_not_claim_the_agreed_start(make_run: Callable[..., Path]) -> None:
     folder = make_run(**LONG, start_at=time.time() + 2)
-    agent.start(folder)
+    control.start(folder)
     wait(folder, running)
-    agent.stop(folder, 2)
-    agent.start(folder)
+    control.stop(folder, 2)
+    control.start(folder)
     assert wait(folder, ended)["exit_code"] == 0
     cell = folder / "toy/SingleStream/performance"
     assert "agreed_start" not in json.loads((cell / "result.json").read_text())["time"]

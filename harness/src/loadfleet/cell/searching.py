@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loadfleet import files
-from loadfleet.cell import agent, spec
+from loadfleet.cell import control, spec, standing
 from loadfleet.cell.wanted import FIND
 from loadfleet.errors import NotReadyError
 from loadfleet.store.guards import words_for_errors
@@ -63,16 +63,16 @@ def watch(folder: Path, say: Callable[[str], None], hidden: Mapping[str, str]) -
         InputError: The run cannot be planned.
         NotReadyError: Something is missing on this host, or it is busy.
     """
-    agent.start(folder, hidden)
+    control.start(folder, hidden)
     told: set[tuple[str, str]] = set()
     while True:
         (folder / "lease").touch()
-        status = agent.read_status(folder)
+        status = standing.read_status(folder)
         for cell in status.get("cells", []):
             _tell(cell, told, say)
-        if status.get("phase") in agent.FINAL:
+        if status.get("phase") in standing.FINAL:
             return status
-        if not agent.working(folder) and agent.read_status(folder).get("phase") not in agent.FINAL:
+        if not control.working(folder) and standing.read_status(folder).get("phase") not in standing.FINAL:
             raise NotReadyError(
                 f"the agent of {folder} has ended without a word; its log is {folder / 'agent.log'}",
                 fix="repeat the command to go on",

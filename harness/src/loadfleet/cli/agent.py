@@ -30,9 +30,9 @@ def command() -> None:
 @_JSON
 def start(run_dir: Path, secrets_stdin: bool, as_json: bool) -> None:
     """Start the run, or adopt it when it is running or done."""
-    from loadfleet.cell import agent  # noqa: PLC0415
+    from loadfleet.cell import control  # noqa: PLC0415
 
-    echo_json(agent.start(run_dir.resolve(), _secrets(sys.stdin.read()) if secrets_stdin else {}))
+    echo_json(control.start(run_dir.resolve(), _secrets(sys.stdin.read()) if secrets_stdin else {}))
 
 
 @command.command("status")
@@ -40,9 +40,9 @@ def start(run_dir: Path, secrets_stdin: bool, as_json: bool) -> None:
 @_JSON
 def status(run_dir: Path, as_json: bool) -> None:
     """Print status.json."""
-    from loadfleet.cell import agent  # noqa: PLC0415
+    from loadfleet.cell import standing  # noqa: PLC0415
 
-    echo_json(agent.read_status(run_dir))
+    echo_json(standing.read_status(run_dir))
 
 
 @command.command("stop")
@@ -51,9 +51,9 @@ def status(run_dir: Path, as_json: bool) -> None:
 @_JSON
 def stop(run_dir: Path, grace: float, as_json: bool) -> None:
     """End the agent and the running cell; finished cells stay."""
-    from loadfleet.cell import agent  # noqa: PLC0415
+    from loadfleet.cell import control  # noqa: PLC0415
 
-    echo_json({"stopped": agent.stop(run_dir.resolve(), grace)})
+    echo_json({"stopped": control.stop(run_dir.resolve(), grace)})
 
 
 @command.command("serve", hidden=True)

@@ -40,7 +40,7 @@ def run(
 
     Exit status: 0 found, 1 nothing was found, 2 wrong input, 3 not ready, 4 interrupted.
     """
-    from loadfleet.cell import agent, searching  # noqa: PLC0415
+    from loadfleet.cell import control, searching  # noqa: PLC0415
     from loadfleet.results import model, search  # noqa: PLC0415
     from loadfleet.results.summary import columns  # noqa: PLC0415
 
@@ -50,7 +50,7 @@ def run(
     try:
         status = searching.watch(folder, say, _runs.secrets(secret))
     except KeyboardInterrupt:
-        agent.stop(folder)
+        control.stop(folder)
         raise InterruptedRunError("the search was stopped", fix=f"loadfleet tune run {folder / 'run.json'}") from None
     cells = status["cells"]
     found = [model.load(folder / cell["id"] / "result.json") for cell in cells if cell["state"] == "done"]
