@@ -7,13 +7,13 @@ import threading
 import time
 import weakref
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
 
 from loadfleet.backends.base import Session
-from loadfleet.loadgen.engine import Engine, Layout
+from loadfleet.loadgen.engine import Engine, Layout, sample_rate
 from loadfleet.loadgen.schedule import Scheduler, Server, scheduler
 
 if TYPE_CHECKING:
@@ -279,3 +279,18 @@ def test_the_estimate_of_offline_is_its_rate() -> None:
     plan.load()
     assert 200 < plan.warm_up(0.3) < 2_000  # of samples that cost the same it would be 1,000
     plan.close()
+
+
+@pytest.mark.parametrize("slow_s", [0.0, 0.6])
+def test_short_calls_are_looked_at_for_longer_than_a_bad_moment(monkeypatch: pytest.MonkeyPatch, slow_s: float) -> None:
+    """Ten batches of 1 ms, five times as slow while somebody else has the processor."""
+    now = [100.0]
+    monkeypatch.setattr("loadfleet.loadgen.engine.time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def compute(*_: Any) -> None:
+        now[0] += 0.005 if now[0] < 100 + slow_s else 0.001
+
+    looked = SimpleNamespace(compute=compute, lengths=np.ones_like)
+    batches = [np.arange(4 * i, 4 * i + 4) for i in range(10)]
+    assert sample_rate(cast("Engine", looked), cast("Session", None), batches, 1.0) == pytest.approx(4000)
+    assert 1.0 < now[0] - 100 < 1.01

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -264,13 +264,14 @@ def core_shares(instances: int, threads: int) -> list[set[int]]:
 
 
 def sample_rate(engine: Engine, session: Session, batches: list[Indices], seconds: float) -> float:
-    """Cost units a second of one instance over batches spread across the lengths, for at most `seconds`.
+    """Cost units a second of one instance over batches spread across the lengths, seen for `seconds`.
 
     The upper quintile of the batches counts: whatever else the machine does now may be over when the run begins.
     """
     rates, start = [], time.perf_counter()
-    # In no order: however soon time is up, long and short batches have had their turns.
-    for number in np.random.default_rng(SEED).permutation(len(batches))[:24]:
+    # In no order: however soon time is up, long and short batches have had their turns. Short ones again and again: a
+    # look of some tenths of a second may fall into one bad moment as a whole.
+    for number in cycle(np.random.default_rng(SEED).permutation(len(batches)).tolist()):
         before = time.perf_counter()
         engine.compute(session, batches[number])
         now = time.perf_counter()
