@@ -35,11 +35,12 @@ _CLOSER = 0.75  # of the tolerance: what is known is a little too sure of itself
 _ARRIVALS = 5.0  # arrivals are random too: so many times the variance of their count
 _DECADES = 4  # how far off the first guess may be, each way
 _GUESS = 0.35  # half of the prior lies within this factor (e^0.35 = 1.4) of the guess
-_BELOW, _LOWER = 0.35, 0.25  # of the tolerance: how far below the middle to see a rate VALID, and more for each refusal
-_LOWEST = 1.0  # of the tolerance: how far below at most,
-_LAST = {4: 0.5, 3: 0.75, 2: 1.0, 1: 1.3}  # unless the last probes are left and no VALID one is near
+# Close to the middle: a VALID rate that is lower than it need be costs the tolerance, one more refusal a probe.
+_BELOW, _LOWER = 0.1, 0.1  # of the tolerance: how far below the middle to see a rate VALID, and more for each refusal
+_LOWEST = 0.4  # of the tolerance: how far below at most,
+_LAST = {4: 0.3, 3: 0.4, 2: 0.55, 1: 0.8}  # unless the last probes are left and no VALID one is near
 _HALF = 0.012  # a rate that was INVALID as often as VALID counts as so much further away
-_NEAR = 0.8  # how likely the edge is within the tolerance of a rate that is worth to be seen again
+_NEAR = 0.7  # how likely the edge is within the tolerance of a rate that is worth to be seen again
 _STRIDES = (2.0, 4.0)  # factors of the first and of later steps while all verdicts are the same
 _HALVED, _HOPELESS = 2.0, 0.05  # where at so much less of the rate still such a share is late, queues are not why
 _OVERLOADED = 0.95  # completed less than this share of what was asked: the system could not follow
@@ -281,7 +282,7 @@ def _best(edge: Edge, tried: list[Tried]) -> float | None:
     """Of the rates that were VALID, and not more often INVALID, the one that most likely is close to the edge."""
     rates = {one.settings[SETTING] for one in tried if one.outcome.valid}
     shares = {rate: sum(_verdicts(tried, rate)) / len(_verdicts(tried, rate)) for rate in rates}
-    middle = edge.quantile(0.45)
+    middle = edge.quantile(0.5)
 
     def away(rate: float) -> float:
         return abs(math.log(rate / middle)) + (_HALF if shares[rate] == 0.5 else 0.0)
