@@ -131,3 +131,15 @@ def test_lateness_that_does_not_come_from_queues_is_seen_early() -> None:
     assert (outcome.rate, outcome.hopeless) == (None, True)
     assert len(outcome.probes) <= 5
     assert "fewer queries do not help" in outcome.reason
+
+
+def test_some_rate_is_found_where_the_same_burst_is_late_at_many() -> None:
+    """LoadGen's seeds make the same burst in every probe: just too many are late until there is much room."""
+
+    def probe(settings: Mapping[str, float], _: float) -> Outcome:
+        slow = settings["target_qps"] > 80
+        return Outcome(not slow, settings["target_qps"], 3000, 33 if slow else 10, {"p50": 50.0})
+
+    outcome = rate.search(probe, 100)
+    assert outcome.rate is not None
+    assert 70 < outcome.rate <= 80

@@ -87,6 +87,23 @@ def test_the_highest_rate_of_the_best_arrangement() -> None:
     assert found.prediction.seconds == pytest.approx(600, abs=1)
 
 
+def test_arrangements_are_not_compared_far_above_what_holds() -> None:
+    """Short probes all hold with a few late queries: what they leave open reaches far up, the edge does not."""
+    asked: list[float] = []
+
+    def bursts(settings: Mapping[str, float], seconds: float) -> Outcome:
+        target = settings.get("target_qps", 40.0)
+        asked.append(target)
+        late, valid = (int(0.003 * 9 * target), True) if target < 60 else (int(4 * target), False)
+        queries = round(9 * target)
+        latencies = {"p50": 20.0, "p90": 40.0, "p99": 80.0 if valid else 900.0}
+        return Outcome(valid, min(target, 62.0), queries, late, latencies, duration_s=seconds + 1)
+
+    found = strategy.find(task("Server", bound_ms=130), bursts)
+    assert max(asked) < 2 * 60
+    assert found.value == pytest.approx(60, rel=0.05)
+
+
 def test_a_rate_alone_takes_a_dozen_probes_and_one_to_begin_with() -> None:
     machine = Machine()
     alone = {"layouts": [{"instances": 1, "threads": 2}], "batches": [{"batch_size": 64, "batch_cost": 512}]}

@@ -39,6 +39,7 @@ _GUESS = 0.35  # half of the prior lies within this factor (e^0.35 = 1.4) of the
 _BELOW, _LOWER = 0.1, 0.1  # of the tolerance: how far below the middle to see a rate VALID, and more for each refusal
 _LOWEST = 0.4  # of the tolerance: how far below at most,
 _LAST = {4: 0.3, 3: 0.4, 2: 0.55, 1: 0.8}  # unless the last probes are left and no VALID one is near
+_DOWN = {3: 2.0, 2: 4.0, 1: 8.0}  # and where none was VALID at all: some rate that holds is worth more than its place
 _HALF = 0.012  # a rate that was INVALID as often as VALID counts as so much further away
 _NEAR = 0.7  # how likely the edge is within the tolerance of a rate that is worth to be seen again
 _STRIDES = (2.0, 4.0)  # factors of the first and of later steps while all verdicts are the same
@@ -259,7 +260,7 @@ def _next(edge: Edge, tried: list[Tried], effort: Effort) -> float:
     refused = sum(_refused_near(one, middle, effort) for one in tried[-3:])
     below = min(_BELOW + _LOWER * refused, _LOWEST)
     if not near:
-        below = max(below, _LAST.get(left, 0.0))
+        below = max(below, (_LAST if best else _DOWN).get(left, 0.0))
     return _rounded(middle * (1 - effort.tolerance * below))
 
 

@@ -27,6 +27,7 @@ _SCALES = (1.0, 0.5, 2.0, 0.25, 4.0, 0.125)  # of the usual batch
 _ARRANGING = 0.4  # share of a Server search's time
 _ROUGH = rate.Effort(probes=4, tolerance=0.12, queries=2000)
 _ROUGH_SHARE, _ROUGH_S = 0.02, 8.0  # of the time, for each of its probes, and no more than that at first
+_BEYOND = 1.2  # how far beyond these probes the edge is at most, where all hold and some queries are late already
 _FINE_QUERIES = 40_000  # of a probe near the edge: of more the verdict is hardly surer
 _FEWEST = 4  # probes of a rate search, however short the time
 _SHORT_S = 5.0  # rather fewer probes than shorter ones
@@ -248,7 +249,10 @@ def _roughly(task: Task, probe: _Watched, guess: float, percentile: float) -> fl
     found = rate.search(probe, guess, bound_ms=task.bound_ms, effort=effort)
     if found.hopeless:
         raise BadResultError(f"no rate can hold: {found.reason}", fix=_SLOW)
-    return math.sqrt(found.low * found.high)
+    middle, rates = math.sqrt(found.low * found.high), [one.settings[rate.SETTING] for one in found.probes]
+    if all(one.outcome.valid for one in found.probes) and any(one.outcome.late for one in found.probes):
+        return min(middle, _BEYOND * max(rates))  # some queries were late already: it is not far
+    return middle
 
 
 def _rough_s(task: Task) -> float:
