@@ -50,10 +50,17 @@ class System:
     def bound_s(self) -> float:
         return self.shape.bound * self.shape.instances / self.capacity
 
-    def latencies(self, rate: float, queries: int, rng: np.random.Generator, share: float = 1.0) -> np.ndarray:
-        """Seconds from arrival to answer."""
+    def latencies(
+        self,
+        rate: float,
+        queries: int,
+        rng: np.random.Generator,
+        share: float = 1.0,
+        speeds: np.random.Generator | None = None,
+    ) -> np.ndarray:
+        """Seconds from arrival to answer. Speed is of `speeds`, where that is not to be as random as the rest."""
         shape = self.shape
-        speed = share * self.capacity / shape.instances * float(np.exp(rng.normal(0.0, self.noise)))
+        speed = share * self.capacity / shape.instances * float(np.exp((speeds or rng).normal(0.0, self.noise)))
         arrivals = np.cumsum(rng.exponential(1 / rate, queries))
         costs = rng.gamma(1 / shape.cv**2, shape.cv**2, queries)
         if shape.instances == shape.batch == 1:  # Lindley's recursion, at once
@@ -83,8 +90,11 @@ class System:
 class Probe:
     """Runs a system and judges it as LoadGen judges Server: the percentile against the bound."""
 
-    def __init__(self, system: System, seed: int, disturbed: float = 0.0, counts: bool = True) -> None:
+    def __init__(
+        self, system: System, seed: int, disturbed: float = 0.0, counts: bool = True, same: bool = False
+    ) -> None:
         self.system = system
+        self.same = seed if same else None  # arrivals and costs are the same in all runs, as LoadGen's seeds make them
         self.disturbed = disturbed  # share of runs in which somebody else has a quarter of the machine
         self.counts = counts  # whether it says how many queries were late
         self.calls: list[tuple[float, float]] = []
@@ -95,7 +105,8 @@ class Probe:
         self.calls.append((rate, seconds))
         queries = max(100, round(rate * seconds))
         slowed = self._rng.random() < self.disturbed
-        latencies = self.system.latencies(rate, queries, self._rng, 0.75 if slowed else 1.0)
+        queue = self._rng if self.same is None else np.random.default_rng(self.same)
+        latencies = self.system.latencies(rate, queries, queue, 0.75 if slowed else 1.0, self._rng)
         late = int((latencies > self.system.bound_s).sum())
         valid = late <= queries * (1 - self.system.percentile)
         arrivals_s = queries / rate

@@ -43,6 +43,21 @@ def test_the_edge_is_found() -> None:
     assert sum(outcome.confirmed for _, outcome in cases) >= 0.7 * len(cases)
 
 
+def test_the_edge_is_near_where_all_probes_have_the_same_arrivals() -> None:
+    """As LoadGen's seeds make them: what is found is the edge of these arrivals, some per cent off the system's."""
+    grid = enumerate(itertools.product(SHAPES, CAPACITIES, NOISES, GUESSES))
+    errors = []
+    for seed, (shape, capacity, noise, guess) in itertools.islice(
+        grid, 0, None, 1 if os.environ.get("LOADFLEET_ALL_CASES") else 6
+    ):
+        probe = Probe(System(SHAPES[shape], capacity, noise), seed, same=True)
+        outcome = rate.search(probe, EDGES[shape] * capacity * guess, effort=EFFORT)
+        _seen(outcome)
+        errors.append(abs((outcome.rate or 0.0) / (EDGES[shape] * capacity) - 1))
+    assert sum(error <= 0.03 for error in errors) >= 0.85 * len(errors)
+    assert max(errors) <= 0.07
+
+
 def _seen(outcome: rate.Found) -> None:
     """What is reported was seen VALID, and no more probes were made than allowed."""
     assert len(outcome.probes) <= 12

@@ -296,7 +296,7 @@ def _verdicts(tried: list[Tried], rate: float) -> list[bool]:
 
 
 def _confirmed(tried: list[Tried], rate: float) -> bool:
-    """VALID twice at this rate, or here and at a higher one, and more often than not."""
+    """VALID twice at this rate, and more often than not."""
     verdicts = _verdicts(tried, rate)
     return sum(verdicts) >= 2 and sum(verdicts) * 2 > len(verdicts)
 
